@@ -29,16 +29,14 @@ def Attn_OutputEnum : Attn_Enum<"Output", "what an attention step can write", [
     I32EnumAttrCase<"out", 0>, I32EnumAttrCase<"lse", 1>, I32EnumAttrCase<"state", 2>,
     I32EnumAttrCase<"sum", 3>]>;
 
-def Attn_CombineEnum : Attn_Enum<"Combine", "an associative, commutative operation", [
-    I32EnumAttrCase<"max", 0>, I32EnumAttrCase<"add", 1>, I32EnumAttrCase<"mul", 2>]>;
-def Attn_Combine : EnumAttr<Attn_Dialect, Attn_CombineEnum, "combine"> {
-  let assemblyFormat = "$value";
+// Plain enums: an op writes them as bare keywords.
+def Attn_Combine : I32EnumAttr<"Combine", "an associative, commutative operation", [
+    I32EnumAttrCase<"max", 0>, I32EnumAttrCase<"add", 1>, I32EnumAttrCase<"mul", 2>]> {
+  let cppNamespace = "::heddle::attn";
 }
-
-def Attn_AxisEnum : Attn_Enum<"Axis", "one result for each of these", [
-    I32EnumAttrCase<"row", 0>, I32EnumAttrCase<"col", 1>]>;
-def Attn_Axis : EnumAttr<Attn_Dialect, Attn_AxisEnum, "axis"> {
-  let assemblyFormat = "$value";
+def Attn_Axis : I32EnumAttr<"Axis", "one result for each of these", [
+    I32EnumAttrCase<"row", 0>, I32EnumAttrCase<"col", 1>]> {
+  let cppNamespace = "::heddle::attn";
 }
 
 def Attn_CpuScheduleAttr : AttrDef<Attn_Dialect, "CpuSchedule"> {

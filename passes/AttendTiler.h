@@ -1,0 +1,61 @@
+//===- AttendTiler.h - what TileAttend knows while it tiles one attend --------------------------===//
+
+#ifndef HEDDLE_PASSES_ATTENDTILER_H
+#define HEDDLE_PASSES_ATTENDTILER_H
+
+#include "passes/TileRegions.h"
+
+namespace heddle::attn {
+using namespace mlir;
+
+/// Tiles one attend. The members are what one work item knows.
+class AttendTiler {
+public:
+  AttendTiler(AttendOp op, MemoryArguments &memory)
+      : op(op), memory(memory), loc(op.getLoc()), b(op), once(op), schedule(*op.getSchedule()),
+        Q(schedule.getQuery()), K(schedule.getKey()) {}
+  LogicalResult run();
+
+private:
+  bool softmax() { return op.getNormaliser() == Normaliser::softmax; }
+  bool hasOut() { return !op.getValue().empty(); }
+  bool hasProduct() { return !op.getQuery().empty(); }
+  /// Only a division can make something of a row that keeps nothing.
+  bool countsKept() { return !op.getDivide().empty(); }
+  /// The columns of the accumulator: a value that does not mention e has one.
+  int64_t width() { return std::max<int64_t>(op.getColumns(), 1); }
+  RankedTensorType vector(int64_t size) { return RankedTensorType::get(size, b.getI32Type()); }
+
+  void openGrid();
+  void bind(RegionCloner &cloner, Region &region, Value rowPosition, Value keyPosition);
+  Value rowVector(Region &region);
+  Value keySide(Region &region, Value k0, Value kp, int64_t width);
+  SmallVector<Value> initial();
+  SmallVector<Value> overKeys();
+  SmallVector<Value> keyTile(Value n, Value full, Value tiles, ValueRange carried);
+  Value keep(OpBuilder &body, Value qi, Value ki);
+  Value dropUnkept(Value v, Value kp, Value full);
+  Value scores(OpBuilder &body, Value e, Value qi, Value ki);
+  SmallVector<Value> strip(OpBuilder &s, Value k, Value v, Value kp, Value full, ValueRange args);
+  Value anyKept(OpBuilder &s, Value qs, Value kp, Value full, Value before);
+  Value quotient(OpBuilder &body, Value o, Value sum, Value qi, Value any);
+  void finish(ValueRange carried);
+  void store(Value tile, Output which, double scale);
+  Value exp(OpBuilder &at, Value x);
+
+  AttendOp op;
+  MemoryArguments &memory;
+  Location loc;
+  OpBuilder b, once; // where the item is built; where stands what it computes once
+  ScheduleAttr schedule;
+  const int64_t Q, K;
+
+  unsigned rowAxis = 0; // among the row indices: the one that runs along the tile
+  bool base2 = false;
+  SmallVector<Value> row; // each row index of this item, null at rowAxis
+  Value item, q0, qp, q, N, M, zero;
+};
+
+} // namespace heddle::attn
+
+#endif // HEDDLE_PASSES_ATTENDTILER_H

@@ -1,0 +1,396 @@
+//===- TileAttend.cpp - attend becomes a grid of query tiles over key tiles --------------------===//
+//
+// The one place where a normaliser is written. Before:
+//   %o = attn.attend softmax rows(%B, %H, %N) keys(%M) ... query {..} key {..} value {..} keep {..}
+// after, for each tile of queries (a grid) and each tile of keys (a loop):
+//   %tiles = attn.visit keep at(%i) of(%N, %M) tile [192, 128] {..}
+//   scf.for .. iter_args(%m, %l, %o) {
+//     %full = arith.cmpi ult, %n, %nf                      all pairs of this tile are kept
+//     %k = attn.load ..   %v = attn.load ..
+//     attn.strips 48 of(%q, %qp) carry(%m, %l, %o) {       one strip of rows
+//       s = q k'   m' = max(m, s)   a = exp(m - m')   p = exp(s - m')   l = l a + sum p   o = o a + p v
+//
+// Scores are base 2 where they are the scaled product itself (log2(e) goes into the scale of the
+// load), else natural. A value row that no query of the tile keeps is zeroed, or a NaN there would
+// reach rows that drop it: a weight of 0 does not stop it.
+//
+// Needs: a schedule on the op. Leaves: memory arguments, one scf.forall; boundary tiles not yet apart.
+//
+//===----------------------------------------------------------------------------------------===//
+
+#include "passes/AttendTiler.h"
+#include "passes/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace heddle::attn {
+#define GEN_PASS_DEF_TILEATTEND
+#include "passes/Passes.h.inc"
+
+namespace {
+
+constexpr double log2e = 1.4426950408889634074, ln2 = 0.69314718055994530942;
+// Where the running maximum starts: low - low is 0, -inf - -inf would be NaN.
+constexpr double low = -std::numeric_limits<float>::max();
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+} // namespace
+
+LogicalResult AttendTiler::run() {
+  if (op.getKeys().size() != 1)
+    return op.emitOpError("expected one key index, got ") << op.getKeys().size();
+  std::optional<unsigned> shared = tileRow(op);
+  rowAxis = shared.value_or(op.getRows().size() - 1);
+  if (!shared && Q != 1)
+    return op.emitOpError("expected tiles of one query where keys differ from row to row, got ")
+           << Q;
+  base2 = softmax() && hasProduct() && op.getScore().empty() && op.getSink().empty() &&
+          op.getRowScale().empty();
+  openGrid();
+  if (hasProduct()) {
+    double scale = op.getScale().convertToDouble() * (base2 ? log2e : 1);
+    TileRows rows{rowAxis, q0, N, qp, int64_t(op.getDepth())};
+    q = tileOf(b, once, memory, op.getQuery(), rows, scale,
+               [&](RegionCloner &c) { bind(c, op.getQuery(), qp, Value()); });
+  }
+  finish(overKeys());
+  return success();
+}
+
+Value AttendTiler::exp(OpBuilder &at, Value x) {
+  if (base2)
+    return math::Exp2Op::create(at, loc, x);
+  return math::ExpOp::create(at, loc, x);
+}
+
+/// One item for each row index but the tile's, and for each tile of it.
+void AttendTiler::openGrid() {
+  M = op.getKeys()[0];
+  SmallVector<OpFoldResult> sizes;
+  for (auto [i, range] : llvm::enumerate(op.getRows()))
+    if (i != rowAxis)
+      sizes.push_back(range);
+  N = op.getRows()[rowAxis];
+  sizes.push_back(ceilDiv(b, loc, N, Q));
+  auto grid = scf::ForallOp::create(b, loc, sizes, ValueRange(), std::nullopt);
+  b.setInsertionPointToStart(grid.getBody());
+  SmallVector<Value> numbers(grid.getInductionVars());
+  item = numbers.pop_back_val();
+  q0 = scaledIndex(b, loc, item, Q);
+  qp = IotaOp::create(b, loc, vector(Q), q0);
+  row.assign(op.getRows().size(), Value());
+  for (unsigned i = 0, at = 0; i < row.size(); ++i)
+    if (i != rowAxis)
+      row[i] = numbers[at++];
+  zero = indexConstant(b, loc, 0);
+  once.setInsertionPoint(zero.getDefiningOp());
+}
+
+/// Row and key indices of a region: scalars of the item, and the positions of an element.
+void AttendTiler::bind(RegionCloner &cloner, Region &region, Value rowPosition, Value keyPosition) {
+  for (unsigned i = 0, e = row.size(); i < e; ++i) {
+    if (i == rowAxis)
+      cloner.varying(region.getArgument(i), rowPosition, N);
+    else
+      cloner.uniform(region.getArgument(i), row[i]);
+  }
+  if (keyPosition)
+    cloner.varying(region.getArgument(row.size()), keyPosition, M);
+}
+
+/// One number per row of the tile.
+Value AttendTiler::rowVector(Region &region) {
+  return buildMap(b, loc, tileType(b, {Q}), {{}, {qp}, {}}, [&](OpBuilder &body, ValueRange args) {
+           RegionCloner cloner(once, memory);
+           bind(cloner, region, args[0], Value());
+           return cloner.clone(region, body);
+         }).first;
+}
+
+/// A tile of keys or values. Their rows run along the key index; the row index has no part in them.
+Value AttendTiler::keySide(Region &region, Value k0, Value kp, int64_t width) {
+  TileRows rows{unsigned(row.size()), k0, M, kp, width};
+  return tileOf(b, once, memory, region, rows, 1, [&](RegionCloner &c) {
+    for (auto [i, index] : llvm::enumerate(row)) // at rowAxis it is mentioned by tiles of one row only
+      c.uniform(region.getArgument(i), index ? index : q0);
+  });
+}
+
+/// The mask of the element at two positions, and that there is such a key.
+Value AttendTiler::keep(OpBuilder &body, Value qi, Value ki) {
+  Value m32 = arith::IndexCastOp::create(once, loc, once.getI32Type(), M);
+  Value in = arith::CmpIOp::create(body, loc, arith::CmpIPredicate::slt, ki, m32);
+  if (op.getKeep().empty())
+    return in;
+  RegionCloner cloner(once, memory);
+  bind(cloner, op.getKeep(), qi, ki);
+  Value kept = cloner.clone(op.getKeep(), body);
+  return arith::AndIOp::create(body, loc, kept, in);
+}
+
+/// The score of an element, not yet masked.
+Value AttendTiler::scores(OpBuilder &body, Value e, Value qi, Value ki) {
+  if (!op.getRowScale().empty()) {
+    RegionCloner cloner(once, memory);
+    bind(cloner, op.getRowScale(), qi, Value());
+    e = arith::MulFOp::create(body, loc, e, cloner.clone(op.getRowScale(), body));
+  }
+  for (Region *region : {&op.getScore(), &op.getMap()}) {
+    if (region->empty())
+      continue;
+    RegionCloner cloner(once, memory);
+    bind(cloner, *region, qi, ki);
+    cloner.varying(region->getArguments().back(), e, Value());
+    e = cloner.clone(*region, body);
+  }
+  return e;
+}
+
+/// What is carried from key tile to key tile: with softmax the running maximum and the sum, with map
+/// the sum and, where it divides, whether there was a pair; then the accumulator. A sink is a key that
+/// was there before.
+SmallVector<Value> AttendTiler::initial() {
+  SmallVector<Value> carried;
+  if (softmax() && op.getSink().empty()) {
+    carried = {splatConstant(b, loc, {Q}, low), splatConstant(b, loc, {Q}, 0)};
+  } else if (softmax()) {
+    Value sink = rowVector(op.getSink());
+    Value m = arith::MaximumFOp::create(b, loc, sink, splatConstant(b, loc, {Q}, low));
+    carried = {m, exp(b, arith::SubFOp::create(b, loc, sink, m))};
+  } else {
+    carried.assign(countsKept() ? 2 : 1, splatConstant(b, loc, {Q}, 0));
+  }
+  if (hasOut())
+    carried.push_back(splatConstant(b, loc, {Q, width()}, 0));
+  return carried;
+}
+
+SmallVector<Value> AttendTiler::overKeys() {
+  Type tilesType = TilesType::get(b.getContext());
+  auto visit = VisitOp::create(b, loc, tilesType, ValueRange(), ValueRange(),
+                               item, ValueRange{N, M}, ArrayRef<int64_t>{Q, K});
+  Block *mask = new Block;
+  visit.getKeep().push_back(mask);
+  mask->addArguments({b.getI32Type(), b.getI32Type()}, {loc, loc});
+  OpBuilder inMask = OpBuilder::atBlockEnd(mask);
+  Value kept;
+  if (op.getKeep().empty()) {
+    kept = arith::ConstantIntOp::create(inMask, loc, 1, 1);
+  } else {
+    RegionCloner cloner(once, memory);
+    bind(cloner, op.getKeep(), mask->getArgument(0), mask->getArgument(1));
+    kept = cloner.clone(op.getKeep(), inMask);
+  }
+  YieldOp::create(inMask, loc, kept);
+
+  auto count = CountOp::create(b, loc, b.getIndexType(), b.getIndexType(), visit);
+  Value one = indexConstant(b, loc, 1);
+  SmallVector<Value> init = initial();
+  auto loop = scf::ForOp::create(b, loc, zero, count.getAll(), one, init);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value n = loop.getInductionVar();
+  Value full = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, n, count.getFull());
+  scf::YieldOp::create(b, loc, keyTile(n, full, visit, loop.getRegionIterArgs()));
+  return SmallVector<Value>(loop.getResults());
+}
+
+SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles,
+                                        ValueRange carried) {
+  Value k0 = scaledIndex(b, loc, AtOp::create(b, loc, b.getIndexType(), tiles, n), K);
+  Value kp = IotaOp::create(b, loc, vector(K), k0);
+  Value k = hasProduct() ? keySide(op.getKey(), k0, kp, op.getDepth()) : Value();
+  Value v;
+  if (hasOut()) {
+    int64_t columns = op.getColumns();
+    v = keySide(op.getValue(), k0, kp, columns);
+    if (!columns) // one column: a vector as a tile
+      v = buildMap(b, loc, tileType(b, {K, 1}), {{}, {v}, {}}, [](OpBuilder &, ValueRange args) {
+            return args[0];
+          }).first;
+    v = dropUnkept(v, kp, full);
+  }
+  SmallVector<Value> sliced;
+  if (q)
+    sliced.push_back(q);
+  sliced.push_back(qp);
+  auto strips = StripsOp::create(b, loc, TypeRange(carried), schedule.getStrip(), sliced, carried);
+  Block *block = new Block;
+  strips.getBody().push_back(block);
+  for (Value operand : strips->getOperands()) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    SmallVector<int64_t> shape(type.getShape());
+    shape[0] = schedule.getStrip();
+    block->addArgument(RankedTensorType::get(shape, type.getElementType()), loc);
+  }
+  OpBuilder s = OpBuilder::atBlockEnd(block);
+  YieldOp::create(s, loc, strip(s, k, v, kp, full, block->getArguments()));
+  return SmallVector<Value>(strips.getResults());
+}
+
+/// The column test: values that no query of the tile keeps are 0. Rows beyond N keep nothing, or they
+/// would let in values that no query keeps.
+Value AttendTiler::dropUnkept(Value v, Value kp, Value full) {
+  auto branch = scf::IfOp::create(b, loc, v.getType(), full, /*withElse=*/true);
+  OpBuilder yes = branch.getThenBodyBuilder(), no = branch.getElseBodyBuilder();
+  scf::YieldOp::create(yes, loc, v);
+  MapOperands pairs{{}, {qp}, {kp}, Combine::max, Axis::col};
+  Value n32 = arith::IndexCastOp::create(once, loc, b.getI32Type(), N);
+  auto tested = buildMap(no, loc, tileType(b, {Q, K}), pairs, [&](OpBuilder &body, ValueRange args) {
+    Value in = arith::CmpIOp::create(body, loc, arith::CmpIPredicate::slt, args[0], n32);
+    Value kept = arith::AndIOp::create(body, loc, keep(body, args[0], args[1]), in);
+    return arith::SelectOp::create(body, loc, kept, floatConstant(body, loc, 1),
+                                   floatConstant(body, loc, 0));
+  });
+  auto dropped = buildMap(no, loc, v.getType(), {{v}, {tested.second}, {}},
+                          [&](OpBuilder &body, ValueRange args) {
+    Value none = floatConstant(body, loc, 0);
+    Value some = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OGT, args[1], none);
+    return arith::SelectOp::create(body, loc, some, args[0], none);
+  });
+  scf::YieldOp::create(no, loc, dropped.first);
+  return branch.getResult(0);
+}
+
+/// The body of a strip: products, scores, normaliser.
+SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, Value full,
+                                      ValueRange args) {
+  int64_t rows = schedule.getStrip();
+  RankedTensorType pairs = tileType(s, {rows, K});
+  Value x;
+  if (q) {
+    x = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(), UnitAttr(), s.getUnitAttr());
+    args = args.drop_front();
+  }
+  Value qs = args[0], sum = args[softmax() ? 2 : 1];
+  Value o = hasOut() ? args.back() : Value();
+  MapOperands masked{x ? SmallVector<Value>{x} : SmallVector<Value>(), {qs}, {kp},
+                     softmax() ? Combine::max : Combine::add, Axis::row};
+  double outside = softmax() ? -infinity : 0;
+  auto [y, reduced] = buildMap(s, loc, pairs, masked, [&](OpBuilder &body, ValueRange in) {
+    Value e = x ? in[0] : floatConstant(body, loc, 0), qi = in[x ? 1 : 0], ki = in[x ? 2 : 1];
+    Value kept = arith::OrIOp::create(body, loc, full, keep(body, qi, ki));
+    return arith::SelectOp::create(body, loc, kept, scores(body, e, qi, ki),
+                                   floatConstant(body, loc, outside));
+  });
+  if (!softmax()) {
+    SmallVector<Value> next = {arith::AddFOp::create(s, loc, sum, reduced)};
+    if (countsKept())
+      next.push_back(anyKept(s, qs, kp, full, args[2]));
+    if (o)
+      next.push_back(ContractOp::create(s, loc, o.getType(), y, v, o, Value(), UnitAttr(), UnitAttr()));
+    return next;
+  }
+  Value m = args[1];
+  Value high = arith::MaximumFOp::create(s, loc, m, reduced);
+  Value alpha = exp(s, arith::SubFOp::create(s, loc, m, high));
+  MapOperands weights{{y}, {high}, {}, Combine::add, Axis::row};
+  auto [p, ps] = buildMap(s, loc, pairs, weights, [&](OpBuilder &body, ValueRange in) {
+    return exp(body, arith::SubFOp::create(body, loc, in[0], in[1]));
+  });
+  Value rescaled = arith::MulFOp::create(s, loc, sum, alpha);
+  SmallVector<Value> next = {high, arith::AddFOp::create(s, loc, rescaled, ps)};
+  if (o)
+    next.push_back(ContractOp::create(s, loc, o.getType(), p, v, o, alpha, UnitAttr(), UnitAttr()));
+  return next;
+}
+
+/// Per row, 1 if it kept a pair in this tile or before.
+Value AttendTiler::anyKept(OpBuilder &s, Value qs, Value kp, Value full, Value before) {
+  MapOperands pairs{{}, {qs}, {kp}, Combine::max, Axis::row};
+  RankedTensorType type = tileType(s, {int64_t(schedule.getStrip()), K});
+  Value now = buildMap(s, loc, type, pairs, [&](OpBuilder &body, ValueRange in) {
+                Value kept = arith::OrIOp::create(body, loc, full, keep(body, in[0], in[1]));
+                return arith::SelectOp::create(body, loc, kept, floatConstant(body, loc, 1),
+                                               floatConstant(body, loc, 0));
+              }).second;
+  return arith::MaximumFOp::create(s, loc, before, now);
+}
+
+/// An element of the accumulator, divided; 0 in a row that kept nothing.
+Value AttendTiler::quotient(OpBuilder &body, Value o, Value sum, Value qi, Value any) {
+  if (!softmax() && op.getDivide().empty())
+    return o;
+  Value none = floatConstant(body, loc, 0), divisor = sum;
+  if (!softmax()) {
+    RegionCloner cloner(once, memory);
+    bind(cloner, op.getDivide(), qi, Value());
+    cloner.varying(op.getDivide().getArguments().back(), sum, Value());
+    divisor = cloner.clone(op.getDivide(), body);
+  }
+  Value empty = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OEQ, any, none);
+  Value result = arith::DivFOp::create(body, loc, o, divisor);
+  return arith::SelectOp::create(body, loc, empty, none, result);
+}
+
+/// Divides, and stores what is asked for. A row that kept nothing: out 0, lse -inf.
+void AttendTiler::finish(ValueRange carried) {
+  Value sum = carried[softmax() ? 1 : 0], any = countsKept() ? carried[1] : sum;
+  if (hasOut()) {
+    Value o = carried.back();
+    MapOperands operands{{o}, {sum, qp, any}, {}};
+    Value out = buildMap(b, loc, o.getType(), operands, [&](OpBuilder &body, ValueRange args) {
+                  return quotient(body, args[0], args[1], args[2], args[3]);
+                }).first;
+    store(out, Output::out, 1);
+  }
+  if (!op.getOutputInit(Output::lse))
+    return;
+  MapOperands operands{{carried[0], sum}, {}, {}};
+  Value lse = buildMap(b, loc, sum.getType(), operands, [&](OpBuilder &body, ValueRange args) {
+    Value none = floatConstant(body, loc, 0);
+    Value empty = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OEQ, args[1], none);
+    Value log = base2 ? math::Log2Op::create(body, loc, args[1]).getResult()
+                      : math::LogOp::create(body, loc, args[1]).getResult();
+    Value total = arith::AddFOp::create(body, loc, args[0], log);
+    return arith::SelectOp::create(body, loc, empty, floatConstant(body, loc, -infinity), total)
+        .getResult();
+  }).first;
+  store(lse, Output::lse, base2 ? ln2 : 1);
+}
+
+void AttendTiler::store(Value tile, Output which, double scale) {
+  SmallVector<Value> others;
+  for (Value index : row)
+    if (index)
+      others.push_back(index);
+  bool columns = which == Output::out && op.getColumns();
+  if (which == Output::out && !columns) // one column: a tile as a vector
+    tile = buildMap(b, loc, tileType(b, {Q, 1}), {{tile}, {}, {}, Combine::add, Axis::row},
+                    [](OpBuilder &, ValueRange args) { return args[0]; }).second;
+  OpFoldResult column = columns ? OpFoldResult(b.getIndexAttr(0)) : OpFoldResult();
+  storeTile(b, loc, memory, tile, op.getOutputInit(which), rowAxis, others, q0, column,
+            N, scale);
+}
+
+namespace {
+struct TileAttend : impl::TileAttendBase<TileAttend> {
+  void runOnOperation() override {
+    SmallVector<AttendOp> ops(getOperation().getOps<AttendOp>());
+    if (ops.empty())
+      return;
+    MemoryArguments memory(getOperation());
+    for (AttendOp op : ops) {
+      if (!op.getSchedule()) {
+        op.emitOpError("expected a schedule; run attn-choose-schedule first");
+        return signalPassFailure();
+      }
+      getOperation()->setAttr(AttnDialect::ScheduleAttrHelper::getNameStr(), *op.getSchedule());
+      if (failed(AttendTiler(op, memory).run()))
+        return signalPassFailure();
+    }
+    memory.dropResults();
+    for (AttendOp op : ops)
+      op.erase();
+    memory.finish();
+  }
+};
+
+} // namespace
+} // namespace heddle::attn
