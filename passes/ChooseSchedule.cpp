@@ -1,0 +1,152 @@
+//===- ChooseSchedule.cpp - the one policy: machine, shapes and wishes to #attn.schedule -------===//
+//
+// Before: %o = attn.attend ..   after: %o = attn.attend .. schedule #attn.schedule<query = 192, ..>
+//
+// Tile and split sizes depend on depth, types and target only, never on the batch, the heads or the
+// threads: a row has the same bits in any company. Every number here is a choice; the machine's facts
+// are in TargetTable.cpp.
+//
+// Needs: surface ops. Leaves: a schedule on each. Wishes (`set`) override single fields.
+//
+//===----------------------------------------------------------------------------------------===//
+
+#include "dialect/target/TargetInfo.h"
+#include "passes/AccessAnalysis.h"
+#include "passes/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace heddle::attn {
+#define GEN_PASS_DEF_CHOOSESCHEDULE
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// The fields of a schedule while they are being chosen.
+struct Choice {
+  int64_t query, key, strip, chunk, columns = 0, stages = 1;
+  Form form = Form::carried;
+  int64_t lanes = 0, rows = 0, vectors = 0, expDegree = 5; // CPU
+  int64_t threads = 0;                                     // GPU
+
+  int64_t *field(StringRef name) {
+    return llvm::StringSwitch<int64_t *>(name)
+        .Case("query", &query)
+        .Case("key", &key)
+        .Case("strip", &strip)
+        .Case("chunk", &chunk)
+        .Case("columns", &columns)
+        .Case("stages", &stages)
+        .Case("rows", &rows)
+        .Case("vectors", &vectors)
+        .Case("exp_degree", &expDegree)
+        .Case("threads", &threads)
+        .Default(nullptr);
+  }
+};
+constexpr StringLiteral fieldNames =
+    "query, key, strip, chunk, columns, stages, form, rows, vectors, exp_degree, threads";
+
+/// Lanes are queries. The register tile is the largest that does not spill: accumulators + lanes + one
+/// broadcast within the registers. Keys of a tile and their values take at most half of L2 at 32 bits.
+Choice chooseCpu(const TargetInfo &target, int64_t depth) {
+  Choice c;
+  bool wide = target.registers >= 32;
+  c.lanes = target.lanes;
+  c.rows = wide ? 8 : 4;
+  c.vectors = 3;
+  c.strip = c.vectors * c.lanes;
+  c.query = 192;
+  c.key = depth <= 64 ? 128 : depth <= 128 ? (wide ? 128 : 64) : 32;
+  c.chunk = wide ? 16 : 32; // fewer FLOPs beat better tiles; flat between 16 and 32
+  return c;
+}
+
+/// A thread is a row of the query tile; the state of a recurrence is cut into columns of the value so
+/// that it fits shared memory beside the tiles of a chunk.
+Choice chooseGpu(const TargetInfo &target, int64_t depth) {
+  Choice c;
+  c.threads = 128;
+  c.query = c.threads;
+  c.strip = target.lanes;
+  c.key = 32;
+  c.chunk = 32;
+  c.columns = depth <= 64 ? 32 : 16;
+  return c;
+}
+
+struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
+  using ChooseScheduleBase::ChooseScheduleBase;
+
+  /// `name=value,name=value` onto a choice.
+  LogicalResult wish(Choice &choice) {
+    SmallVector<StringRef> wishes;
+    StringRef(set).split(wishes, ',', -1, /*KeepEmpty=*/false);
+    for (StringRef entry : wishes) {
+      auto [name, value] = entry.split('=');
+      if (name == "form") {
+        std::optional<Form> form = symbolizeForm(value);
+        if (!form)
+          return getOperation().emitError("schedule: expected form=carried or form=two_level, got '")
+                 << value << "'";
+        choice.form = *form;
+        continue;
+      }
+      int64_t *field = choice.field(name);
+      if (!field)
+        return getOperation().emitError("schedule: unknown field '")
+               << name << "'; there are " << fieldNames;
+      if (value.getAsInteger(10, *field) || *field < 0 || *field > 65536)
+        return getOperation().emitError("schedule: expected ")
+               << name << " to be a number up to 65536, got '" << value << "'";
+    }
+    return success();
+  }
+
+  template <typename OpT> LogicalResult choose(OpT op, const TargetInfo &target, bool oneRow) {
+    int64_t depth = std::max(op.getDepth(), op.getColumns());
+    Choice c = target.kind == TargetKind::Cpu ? chooseCpu(target, depth) : chooseGpu(target, depth);
+    if (oneRow)
+      c.query = c.strip = 1;
+    if (failed(wish(c)))
+      return failure();
+    if (c.query && c.strip && c.query % c.strip)
+      c.query = (c.query + c.strip - 1) / c.strip * c.strip;
+    auto emitError = [&] { return op->emitError("schedule: "); };
+    MLIRContext *context = op->getContext();
+    CpuScheduleAttr cpu;
+    GpuScheduleAttr gpu;
+    if (target.kind == TargetKind::Cpu)
+      cpu = CpuScheduleAttr::getChecked(emitError, context, c.lanes, c.rows, c.vectors, c.expDegree);
+    else
+      gpu = GpuScheduleAttr::getChecked(emitError, context, c.threads);
+    if (!cpu && !gpu)
+      return failure();
+    auto schedule = ScheduleAttr::getChecked(emitError, context, c.query, c.key, c.strip, c.chunk,
+                                             c.columns, c.stages, c.form, cpu, gpu);
+    if (!schedule)
+      return failure();
+    op.setScheduleAttr(schedule);
+    return success();
+  }
+
+  void runOnOperation() override {
+    const TargetInfo *info = lookupTarget(target);
+    if (!info) {
+      getOperation().emitError("unknown target '")
+          << target << "'; there are " << llvm::join(targetNames(), ", ");
+      return signalPassFailure();
+    }
+    for (auto op : getOperation().getOps<AttendOp>())
+      if (failed(choose(op, *info, !tileRow(op))))
+        return signalPassFailure();
+    for (auto op : getOperation().getOps<RecurOp>())
+      if (failed(choose(op, *info, false)))
+        return signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace heddle::attn

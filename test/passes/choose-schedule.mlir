@@ -1,0 +1,60 @@
+// RUN: heddle-opt %s --attn-choose-schedule=target=x86-64-v3 | FileCheck %s --check-prefix=V3
+// RUN: heddle-opt %s --attn-choose-schedule=target=x86-64-v4 | FileCheck %s --check-prefix=V4
+// RUN: heddle-opt %s --attn-choose-schedule=target=sm_80 | FileCheck %s --check-prefix=SM80
+// RUN: heddle-opt %s --attn-choose-schedule="target=x86-64-v3 set=query=96,key=64" | FileCheck %s --check-prefix=SET
+// RUN: not heddle-opt %s --attn-choose-schedule="target=pdp11" 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// RUN: not heddle-opt %s --attn-choose-schedule="set=kye=64" 2>&1 | FileCheck %s --check-prefix=FIELD
+
+// UNKNOWN: unknown target 'pdp11'; there are x86-64-v3
+// FIELD: unknown field 'kye'; there are query, key
+
+// The register tile follows the registers of the machine.
+//
+// V3-LABEL: func.func @plain(
+//       V3: schedule <query = 192, key = 128, strip = 24, {{.*}}cpu = <lanes = 8, rows = 4, vectors = 3, exp_degree = 5>>
+// V4-LABEL: func.func @plain(
+//       V4: schedule <query = 192, key = 128, strip = 48, {{.*}}cpu = <lanes = 16, rows = 8, vectors = 3, exp_degree = 5>>
+// SM80-LABEL: func.func @plain(
+//       SM80: schedule <query = 128, {{.*}}gpu = <threads = 128>>
+// SET-LABEL: func.func @plain(
+//       SET: schedule <query = 96, key = 64, strip = 24
+func.func @plain(%q: tensor<?x64xf32>, %o: tensor<?x64xf32>, %N: index, %M: index) -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%M) depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
+
+// Keys that differ from row to row share no tile: a tile is one row.
+//
+// V3-LABEL: func.func @row_keys(
+//       V3: schedule <query = 1, key = 128, strip = 1,
+func.func @row_keys(%q: tensor<?x64xf32>, %o: tensor<?x64xf32>, %N: index, %M: index) -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%M) depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %s = arith.addi %i, %j : index
+        %x = tensor.extract %q[%s, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
