@@ -10,9 +10,17 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::registerTransformsPasses(); // canonicalize, cse, loop-invariant-code-motion
+  heddle::attn::registerLowerSparsity();
+  heddle::attn::registerSplitIntraInter();
+  heddle::attn::registerTileRecur();
+  heddle::attn::registerTileAttend();
+  heddle::attn::registerChooseSchedule();
+  heddle::attn::registerFoldScale();
+  heddle::attn::registerCheckTileLevel();
   mlir::DialectRegistry registry;
   registry.insert<heddle::attn::AttnDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
                   mlir::func::FuncDialect, mlir::math::MathDialect, mlir::memref::MemRefDialect,

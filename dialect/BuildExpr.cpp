@@ -1,0 +1,337 @@
+//===- BuildExpr.cpp - expressions of a spec as IR ---------------------------------------------===//
+
+#include "dialect/BuildExpr.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace heddle;
+
+Location heddle::locationOf(MLIRContext *context, const Spec &spec, SourceRange where) {
+  if (!where.isValid())
+    return UnknownLoc::get(context);
+  return FileLineColLoc::get(context, spec.fileName, where.line, where.col);
+}
+
+Type heddle::elementType(MLIRContext *context, StorageType type) {
+  Builder b(context);
+  switch (type) {
+  case StorageType::F32:
+    return b.getF32Type();
+  case StorageType::F16:
+    return b.getF16Type();
+  case StorageType::BF16:
+    return b.getBF16Type();
+  case StorageType::I8:
+  case StorageType::Bool:
+    return b.getI8Type();
+  case StorageType::I32:
+    return b.getI32Type();
+  }
+  llvm_unreachable("all storage types are above");
+}
+
+Location ExprBuilder::locate(const Expr &expr) {
+  return locationOf(b.getContext(), values.spec, expr.where);
+}
+Value ExprBuilder::index(Location loc, int64_t value) {
+  return arith::ConstantIndexOp::create(b, loc, value);
+}
+Value ExprBuilder::number(Location loc, double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(float(value)));
+}
+
+void ExprBuilder::setIndex(const IndexRange &range, Value value) {
+  indices[range.name] = {value, range.extent.text};
+}
+
+Value ExprBuilder::build(const ExprRef &expr) {
+  Value &value = built[expr.get()];
+  if (!value)
+    value = buildNew(*expr);
+  return value;
+}
+
+Value ExprBuilder::buildNew(const Expr &expr) {
+  Location loc = locate(expr);
+  switch (expr.kind) {
+  case ExprKind::Number:
+    return buildNumber(expr);
+  case ExprKind::Dim:
+  case ExprKind::Param:
+  case ExprKind::Index:
+    return buildName(expr);
+  case ExprKind::Special:
+    if (expr.special == ExprSpecial::Pos) {
+      Value q = indices.find("q_idx")->second.first;
+      return arith::AddIOp::create(b, loc, q, build(offset));
+    }
+    return specials.at(expr.special);
+  case ExprKind::IntToFloat: {
+    Value wide = arith::IndexCastOp::create(b, loc, b.getI64Type(), build(expr.args[0]));
+    return arith::SIToFPOp::create(b, loc, b.getF32Type(), wide);
+  }
+  case ExprKind::Unary:
+    return buildUnary(expr);
+  case ExprKind::Binary:
+    return buildBinary(expr);
+  case ExprKind::Select: {
+    Value c = build(expr.args[0]), yes = build(expr.args[1]), no = build(expr.args[2]);
+    return arith::SelectOp::create(b, loc, c, yes, no);
+  }
+  case ExprKind::Call:
+    return buildCall(expr);
+  case ExprKind::Read:
+    return buildRead(expr);
+  case ExprKind::Statistic:
+  case ExprKind::Dot:
+  case ExprKind::WholeAxis:
+    break;
+  }
+  llvm_unreachable("checkSupported refuses statistics and dot()");
+}
+
+Value ExprBuilder::buildNumber(const Expr &expr) {
+  Location loc = locate(expr);
+  switch (expr.type) {
+  case ExprType::Bool:
+    return arith::ConstantIntOp::create(b, loc, expr.intValue, 1);
+  case ExprType::Int:
+    return index(loc, expr.intValue);
+  case ExprType::Float:
+    return number(loc, expr.floatValue);
+  }
+  llvm_unreachable("all types are above");
+}
+
+Value ExprBuilder::buildName(const Expr &expr) {
+  Location loc = locate(expr);
+  if (expr.kind == ExprKind::Index)
+    return indices.find(expr.name)->second.first;
+  if (expr.kind == ExprKind::Dim) {
+    auto known = values.known.find(expr.name);
+    return known != values.known.end() ? index(loc, known->second) : values.dims.lookup(expr.name);
+  }
+  Value param = values.params.lookup(expr.name);
+  if (expr.type == ExprType::Int)
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), param);
+  return param;
+}
+
+Value ExprBuilder::buildUnary(const Expr &expr) {
+  Location loc = locate(expr);
+  Value x = build(expr.args[0]);
+  if (expr.unary == UnaryOp::Not)
+    return arith::XOrIOp::create(b, loc, x, arith::ConstantIntOp::create(b, loc, 1, 1));
+  if (expr.type == ExprType::Float)
+    return arith::NegFOp::create(b, loc, x);
+  return arith::SubIOp::create(b, loc, index(loc, 0), x);
+}
+
+Value ExprBuilder::buildBinary(const Expr &expr) {
+  Location loc = locate(expr);
+  Value x = build(expr.args[0]), y = build(expr.args[1]);
+  switch (expr.binary) {
+  case BinaryOp::And:
+    return arith::AndIOp::create(b, loc, x, y);
+  case BinaryOp::Or:
+    return arith::OrIOp::create(b, loc, x, y);
+  case BinaryOp::Lt:
+  case BinaryOp::Le:
+  case BinaryOp::Gt:
+  case BinaryOp::Ge:
+  case BinaryOp::Eq:
+  case BinaryOp::Ne:
+    return buildCompare(expr, x, y);
+  default:
+    break;
+  }
+  if (expr.type == ExprType::Int)
+    return buildInteger(expr, x, y);
+  switch (expr.binary) {
+  case BinaryOp::Add:
+    return arith::AddFOp::create(b, loc, x, y);
+  case BinaryOp::Sub:
+    return arith::SubFOp::create(b, loc, x, y);
+  case BinaryOp::Mul:
+    return arith::MulFOp::create(b, loc, x, y);
+  default:
+    assert(expr.binary == BinaryOp::Div && "the only other operator that gives a float");
+    return arith::DivFOp::create(b, loc, x, y);
+  }
+}
+
+Value ExprBuilder::buildInteger(const Expr &expr, Value x, Value y) {
+  Location loc = locate(expr);
+  switch (expr.binary) {
+  case BinaryOp::Add:
+    return arith::AddIOp::create(b, loc, x, y);
+  case BinaryOp::Sub:
+    return arith::SubIOp::create(b, loc, x, y);
+  case BinaryOp::Mul:
+    return arith::MulIOp::create(b, loc, x, y);
+  case BinaryOp::FloorDiv:
+    return buildFloorDiv(loc, x, y, /*remainder=*/false);
+  case BinaryOp::Mod:
+    return buildFloorDiv(loc, x, y, /*remainder=*/true);
+  case BinaryOp::BitAnd:
+    return arith::AndIOp::create(b, loc, x, y);
+  case BinaryOp::BitOr:
+    return arith::OrIOp::create(b, loc, x, y);
+  case BinaryOp::BitXor:
+    return arith::XOrIOp::create(b, loc, x, y);
+  case BinaryOp::Shl: // checkSupported has seen that the count is a small constant
+    return arith::ShLIOp::create(b, loc, x, y);
+  case BinaryOp::Shr:
+    return arith::ShRSIOp::create(b, loc, x, y);
+  default:
+    llvm_unreachable("all operators that give an integer are above");
+  }
+}
+
+/// x // 0 = x % 0 = 0. The remainder is x - y * (x // y): affine where y is a constant.
+Value ExprBuilder::buildFloorDiv(Location loc, Value x, Value y, bool remainder) {
+  APInt constant;
+  bool nonZero = matchPattern(y, m_ConstantInt(&constant)) && !constant.isZero();
+  Value zero = index(loc, 0), none, divisor = y;
+  if (!nonZero) {
+    none = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, y, zero);
+    divisor = arith::SelectOp::create(b, loc, none, index(loc, 1), y);
+  }
+  Value result = arith::FloorDivSIOp::create(b, loc, x, divisor);
+  if (remainder)
+    result = arith::SubIOp::create(b, loc, x, arith::MulIOp::create(b, loc, result, divisor));
+  return nonZero ? result : arith::SelectOp::create(b, loc, none, zero, result).getResult();
+}
+
+Value ExprBuilder::buildCompare(const Expr &expr, Value x, Value y) {
+  Location loc = locate(expr);
+  unsigned which = unsigned(expr.binary) - unsigned(BinaryOp::Lt);
+  if (expr.args[0]->type == ExprType::Float) { // false with NaN, but for !=
+    static constexpr arith::CmpFPredicate predicates[] = {
+        arith::CmpFPredicate::OLT, arith::CmpFPredicate::OLE, arith::CmpFPredicate::OGT,
+        arith::CmpFPredicate::OGE, arith::CmpFPredicate::OEQ, arith::CmpFPredicate::UNE};
+    return arith::CmpFOp::create(b, loc, predicates[which], x, y);
+  }
+  static constexpr arith::CmpIPredicate predicates[] = {
+      arith::CmpIPredicate::slt, arith::CmpIPredicate::sle, arith::CmpIPredicate::sgt,
+      arith::CmpIPredicate::sge, arith::CmpIPredicate::eq,  arith::CmpIPredicate::ne};
+  return arith::CmpIOp::create(b, loc, predicates[which], x, y);
+}
+
+Value ExprBuilder::buildCall(const Expr &expr) {
+  Location loc = locate(expr);
+  Value x = build(expr.args[0]);
+  bool isFloat = expr.type == ExprType::Float;
+  switch (expr.function) {
+  case ExprFunction::Abs:
+    if (isFloat)
+      return math::AbsFOp::create(b, loc, x);
+    return arith::MaxSIOp::create(b, loc, x, arith::SubIOp::create(b, loc, index(loc, 0), x));
+  case ExprFunction::Relu: // NaN stays
+    if (isFloat)
+      return arith::MaximumFOp::create(b, loc, x, number(loc, 0));
+    return arith::MaxSIOp::create(b, loc, x, index(loc, 0));
+  case ExprFunction::Min:
+  case ExprFunction::Max:
+    return buildMinMax(expr);
+  case ExprFunction::Exp:
+    return math::ExpOp::create(b, loc, x);
+  case ExprFunction::Exp2:
+    return math::Exp2Op::create(b, loc, x);
+  case ExprFunction::Log:
+    return math::LogOp::create(b, loc, x);
+  case ExprFunction::Log2:
+    return math::Log2Op::create(b, loc, x);
+  case ExprFunction::Sqrt:
+    return math::SqrtOp::create(b, loc, x);
+  case ExprFunction::Rsqrt:
+    return math::RsqrtOp::create(b, loc, x);
+  case ExprFunction::Tanh:
+    return math::TanhOp::create(b, loc, x);
+  case ExprFunction::Sigmoid: { // 1 / (1 + exp(-x)): exact at both ends
+    Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, x));
+    Value one = number(loc, 1);
+    return arith::DivFOp::create(b, loc, one, arith::AddFOp::create(b, loc, e, one));
+  }
+  case ExprFunction::Sin:
+    return math::SinOp::create(b, loc, x);
+  case ExprFunction::Cos:
+    return math::CosOp::create(b, loc, x);
+  case ExprFunction::Erf:
+    return math::ErfOp::create(b, loc, x);
+  case ExprFunction::Pow:
+    return math::PowFOp::create(b, loc, x, build(expr.args[1]));
+  case ExprFunction::Floor:
+  case ExprFunction::Ceil:
+    return buildRounded(expr);
+  }
+  llvm_unreachable("all functions are above");
+}
+
+/// NaN if an argument is NaN.
+Value ExprBuilder::buildMinMax(const Expr &expr) {
+  Location loc = locate(expr);
+  bool isFloat = expr.type == ExprType::Float, isMin = expr.function == ExprFunction::Min;
+  Value result = build(expr.args[0]);
+  for (const ExprRef &arg : llvm::drop_begin(expr.args)) {
+    Value x = build(arg);
+    if (isFloat)
+      result = isMin ? arith::MinimumFOp::create(b, loc, result, x).getResult()
+                     : arith::MaximumFOp::create(b, loc, result, x).getResult();
+    else
+      result = isMin ? arith::MinSIOp::create(b, loc, result, x).getResult()
+                     : arith::MaxSIOp::create(b, loc, result, x).getResult();
+  }
+  return result;
+}
+
+/// floor and ceil give integers; saturating, NaN gives 0.
+Value ExprBuilder::buildRounded(const Expr &expr) {
+  Location loc = locate(expr);
+  Value x = build(expr.args[0]);
+  Value rounded = expr.function == ExprFunction::Floor ? math::FloorOp::create(b, loc, x).getResult()
+                                                       : math::CeilOp::create(b, loc, x).getResult();
+  Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
+  rounded = arith::SelectOp::create(b, loc, nan, number(loc, 0), rounded);
+  constexpr double limit = 9223371487098961920.0; // the largest f32 below 2^63
+  rounded = arith::MaximumFOp::create(b, loc, rounded, number(loc, -limit));
+  rounded = arith::MinimumFOp::create(b, loc, rounded, number(loc, limit));
+  Value wide = arith::FPToSIOp::create(b, loc, b.getI64Type(), rounded);
+  return arith::IndexCastOp::create(b, loc, b.getIndexType(), wide);
+}
+
+/// A subscript out of its axis means the nearest one in it. One that is an index of that very range, or
+/// the key head, cannot leave it.
+Value ExprBuilder::buildRead(const Expr &expr) {
+  Location loc = locate(expr);
+  const SpecTensor &tensor = *values.spec.findTensor(expr.name);
+  SmallVector<Value> subscripts;
+  for (auto [axis, arg] : llvm::zip_equal(tensor.axes, expr.args)) {
+    Value x = build(arg);
+    bool inside = arg->kind == ExprKind::Binary && arg->name == "h_kv";
+    if (arg->kind == ExprKind::Index)
+      inside = indices.find(arg->name)->second.second == axis.text;
+    std::optional<int64_t> size = evaluateSize(*axis.size, values.known);
+    if (arg->isNumber() && size)
+      inside = arg->intValue >= 0 && arg->intValue < *size;
+    if (!inside) {
+      Value last = size ? index(loc, *size - 1)
+                        : arith::SubIOp::create(b, loc, build(axis.size), index(loc, 1)).getResult();
+      x = arith::MaxSIOp::create(b, loc, x, index(loc, 0));
+      x = arith::MinSIOp::create(b, loc, x, last);
+    }
+    subscripts.push_back(x);
+  }
+  Value element = tensor::ExtractOp::create(b, loc, values.tensors.lookup(expr.name), subscripts);
+  Type type = element.getType();
+  if (tensor.storage == StorageType::Bool) {
+    Value zero = arith::ConstantIntOp::create(b, loc, 0, 8);
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, element, zero);
+  }
+  if (isa<IntegerType>(type))
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), element);
+  return type.isF32() ? element : arith::ExtFOp::create(b, loc, b.getF32Type(), element).getResult();
+}

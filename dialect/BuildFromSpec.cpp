@@ -1,0 +1,243 @@
+//===- BuildFromSpec.cpp - a checked spec as surface ops ---------------------------------------===//
+
+#include "dialect/BuildFromSpec.h"
+#include "dialect/AttnOps.h"
+#include "dialect/BuildExpr.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::attn;
+
+namespace {
+
+class SpecBuilder {
+public:
+  SpecBuilder(MLIRContext &context, const Spec &spec)
+      : spec(spec), b(&context), values{spec, {}, {}, {}, {}} {}
+  OwningOpRef<ModuleOp> build();
+
+private:
+  using Ranges = SmallVector<const IndexRange *>;
+  using Bind = llvm::function_ref<void(ExprBuilder &, ValueRange extra)>;
+
+  RankedTensorType tensorType(const SpecTensor &tensor, StorageType storage);
+  void openFunction();
+  Value sizeOf(const IndexRange &range);
+  int64_t constantSize(const std::optional<IndexRange> &range);
+  void region(Region &region, const ExprRef &expr, const Ranges &indices,
+              ArrayRef<ExprSpecial> specials = {}, const ExprRef &offset = {});
+  /// The tensors that a step writes, with their names.
+  void outputs(const SpecStep &step, SmallVector<Value> &outs, SmallVector<int32_t> &names);
+  SmallVector<Value> attend(const SpecStep &step, const AttendStep &body);
+  SmallVector<Value> recur(const SpecStep &step, const RecurStep &body);
+
+  const Spec &spec;
+  OpBuilder b;
+  SpecValues values;
+  Location loc = b.getUnknownLoc();
+};
+
+RankedTensorType SpecBuilder::tensorType(const SpecTensor &tensor, StorageType storage) {
+  SmallVector<int64_t> shape;
+  for (const Extent &axis : tensor.axes)
+    shape.push_back(evaluateSize(*axis.size, values.known).value_or(ShapedType::kDynamic));
+  return RankedTensorType::get(shape, elementType(b.getContext(), storage));
+}
+
+void SpecBuilder::openFunction() {
+  SmallVector<Type> types, results;
+  SmallVector<std::pair<llvm::StringMap<Value> *, std::string>> names;
+  auto add = [&](Type type, llvm::StringMap<Value> &into, const std::string &name) {
+    types.push_back(type);
+    names.push_back({&into, name});
+  };
+  for (const SpecTensor &tensor : spec.tensors)
+    if (tensor.isInput())
+      add(tensorType(tensor, *tensor.storage), values.tensors, tensor.name);
+  for (const std::string &name : spec.results) {
+    const SpecTensor &tensor = *spec.findTensor(name);
+    results.push_back(tensorType(tensor, *tensor.storage));
+    add(results.back(), values.tensors, name);
+  }
+  for (const SpecDim &dim : spec.dims)
+    if (!dim.isCompileTime())
+      add(b.getIndexType(), values.dims, dim.name);
+  for (const SpecParam &param : spec.params)
+    if (param.isRuntime)
+      add(param.value.type == ExprType::Float ? Type(b.getF32Type()) : Type(b.getI32Type()),
+          values.params, param.name);
+  auto function = func::FuncOp::create(b, loc, spec.name, b.getFunctionType(types, results));
+  Block *entry = function.addEntryBlock();
+  for (auto [argument, name] : llvm::zip_equal(entry->getArguments(), names))
+    (*name.first)[name.second] = argument;
+  b.setInsertionPointToEnd(entry);
+}
+
+Value SpecBuilder::sizeOf(const IndexRange &range) {
+  return ExprBuilder(b, values).build(range.extent.size);
+}
+int64_t SpecBuilder::constantSize(const std::optional<IndexRange> &range) {
+  return range ? *evaluateSize(*range->extent.size, values.known) : 0;
+}
+
+/// Fills a region with an expression of some indices (index) and, behind them, numbers (f32).
+void SpecBuilder::region(Region &region, const ExprRef &expr, const Ranges &indices,
+                         ArrayRef<ExprSpecial> specials, const ExprRef &offset) {
+  Block *block = new Block;
+  region.push_back(block);
+  OpBuilder body = OpBuilder::atBlockEnd(block);
+  ExprBuilder builder(body, values);
+  for (const IndexRange *range : indices)
+    builder.setIndex(*range, block->addArgument(b.getIndexType(), loc));
+  for (ExprSpecial special : specials)
+    builder.setSpecial(special, block->addArgument(b.getF32Type(), loc));
+  builder.setOffset(offset);
+  Value value = builder.build(expr);
+  YieldOp::create(body, locationOf(b.getContext(), spec, expr->where), value);
+}
+
+void SpecBuilder::outputs(const SpecStep &step, SmallVector<Value> &outs,
+                          SmallVector<int32_t> &names) {
+  for (const char *kind : {"out", "lse", "state", "sum"})
+    for (const StepOutput &output : step.outputs)
+      if (output.kind == kind && spec.findTensor(output.tensor)->isResult) {
+        outs.push_back(values.tensors.lookup(output.tensor));
+        names.push_back(int32_t(*symbolizeOutput(kind)));
+      }
+}
+
+SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &body) {
+  const AttendSource &source = body.sources.front();
+  Ranges rows, pair, rowsD, pairD, pairE;
+  SmallVector<Value> rowSizes;
+  for (const IndexRange &range : body.rows) {
+    rows.push_back(&range);
+    rowSizes.push_back(sizeOf(range));
+  }
+  pair = rows;
+  pair.push_back(&source.keys.front());
+  rowsD = rows, pairD = pair, pairE = pair;
+  if (source.depth) {
+    rowsD.push_back(&*source.depth);
+    pairD.push_back(&*source.depth);
+  }
+  if (body.column)
+    pairE.push_back(&*body.column);
+
+  SmallVector<Value> outs;
+  SmallVector<int32_t> names;
+  outputs(step, outs, names);
+  bool hasOut = llvm::is_contained(names, int32_t(Output::out));
+  std::optional<ExprValue> scale;
+  ValueMap known;
+  for (const auto &[name, size] : values.known)
+    known[name] = ExprValue::ofInt(size);
+  scale = evaluateConstant(*source.scale, known);
+  bool softmax = body.normalize == NormalizeKind::Softmax;
+  auto normaliser =
+      NormaliserAttr::get(b.getContext(), softmax ? Normaliser::softmax : Normaliser::map);
+  auto op = AttendOp::create(b, loc, TypeRange(ValueRange(outs)), normaliser, rowSizes,
+                             sizeOf(source.keys.front()),
+                             b.getI64IntegerAttr(source.query ? constantSize(source.depth) : 0),
+                             b.getI64IntegerAttr(hasOut ? constantSize(body.column) : 0),
+                             b.getF64FloatAttr(scale ? scale->asFloat() : 1), outs,
+                             b.getDenseI32ArrayAttr(names), ScheduleAttr());
+  if (source.query) {
+    region(op.getQuery(), source.query, rowsD);
+    region(op.getKey(), source.key, pairD);
+  }
+  if (hasOut)
+    region(op.getValue(), source.value, pairE);
+  if (!scale)
+    region(op.getRowScale(), source.scale, rows, {}, body.offset);
+  if (!source.score->isSpecial(ExprSpecial::Score))
+    region(op.getScore(), source.score, pair, {ExprSpecial::Score}, body.offset);
+  if (!source.mask->isTrue())
+    region(op.getKeep(), source.mask, pair, {}, body.offset);
+  if (body.sink)
+    region(op.getSink(), body.sink, rows, {}, body.offset);
+  if (!softmax)
+    region(op.getMap(), source.map, pair, {ExprSpecial::Score}, body.offset);
+  if (body.divide)
+    region(op.getDivide(), body.divide, rows, {ExprSpecial::Sum}, body.offset);
+  return SmallVector<Value>(op.getResults());
+}
+
+SmallVector<Value> SpecBuilder::recur(const SpecStep &step, const RecurStep &body) {
+  Ranges rows, rowsD, rowsE, outer;
+  SmallVector<Value> rowSizes;
+  for (auto [i, range] : llvm::enumerate(body.rows)) {
+    rows.push_back(&range);
+    rowSizes.push_back(sizeOf(range));
+    if (int(i) != body.time)
+      outer.push_back(&range);
+  }
+  rowsD = rows, rowsE = rows;
+  rowsD.push_back(&*body.depth);
+  rowsE.push_back(&*body.column);
+  SmallVector<Value> outs;
+  SmallVector<int32_t> names;
+  outputs(step, outs, names);
+  auto op = RecurOp::create(b, loc, TypeRange(ValueRange(outs)),
+                            RuleAttr::get(b.getContext(), Rule::add), rowSizes,
+                            b.getI64IntegerAttr(body.time),
+                            b.getI64IntegerAttr(constantSize(body.depth)),
+                            b.getI64IntegerAttr(constantSize(body.column)), outs,
+                            b.getDenseI32ArrayAttr(names), ScheduleAttr());
+  region(op.getQuery(), body.query, rowsD);
+  region(op.getKey(), body.key, rowsD);
+  region(op.getValue(), body.value, rowsE);
+  if (!body.decay->isNumber() || body.decay->floatValue != 1)
+    region(op.getDecay(), body.decay, rows);
+  if (body.divide)
+    region(op.getDivide(), body.divide, rows, {ExprSpecial::Sum});
+  Ranges sum = outer, state;
+  sum.push_back(&*body.depth);
+  state = sum;
+  state.push_back(&*body.column);
+  if (body.initial)
+    region(op.getInitial(), body.initial, state);
+  if (body.initialSum)
+    region(op.getInitialSum(), body.initialSum, sum);
+  return SmallVector<Value>(op.getResults());
+}
+
+OwningOpRef<ModuleOp> SpecBuilder::build() {
+  for (const SpecDim &dim : spec.dims)
+    if (dim.isCompileTime())
+      values.known[dim.name] = dim.size;
+  const SpecStep &step = spec.steps.front();
+  loc = locationOf(b.getContext(), spec, step.whereKind);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(b, loc);
+  b.setInsertionPointToEnd(module->getBody());
+  openFunction();
+  const AttendStep *attendBody = step.getIf<AttendStep>();
+  SmallVector<Value> written =
+      attendBody ? attend(step, *attendBody) : recur(step, *step.getIf<RecurStep>());
+  // Results stand in the order of the file, outputs in that of the dialect.
+  llvm::DenseMap<Value, Value> result;
+  Operation *op = written.empty() ? nullptr : written.front().getDefiningOp();
+  if (auto attendOp = dyn_cast_or_null<AttendOp>(op))
+    for (auto [out, value] : llvm::zip_equal(attendOp.getOuts(), written))
+      result[out] = value;
+  if (auto recurOp = dyn_cast_or_null<RecurOp>(op))
+    for (auto [out, value] : llvm::zip_equal(recurOp.getOuts(), written))
+      result[out] = value;
+  SmallVector<Value> returned;
+  for (const std::string &name : spec.results)
+    returned.push_back(result.lookup(values.tensors.lookup(name)));
+  func::ReturnOp::create(b, loc, returned);
+  return module;
+}
+
+} // namespace
+
+OwningOpRef<ModuleOp> heddle::buildFromSpec(MLIRContext &context, const Spec &spec) {
+  context.loadDialect<AttnDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect,
+                      tensor::TensorDialect>();
+  return SpecBuilder(context, spec).build();
+}
