@@ -245,7 +245,8 @@ def Attn_AdvanceOp : Attn_Op<"advance", [Pure, AttrSizedOperandSegments, AttrSiz
                       Optional<Attn_Vector>:$lastSum);
   let assemblyFormat = [{
     custom<PlainRule>($rule) $query `,` $key `,` $value `from` $state (`decay` `(` $decay^ `)`)?
-    (`sum` `(` $sum^ `)`)? attr-dict `:` type(operands) `->` type(results)
+    (`sum` `(` $sum^ `)`)? attr-dict `:` type(operands) `->` type($out) `,` type($last)
+    (`,` type($norm)^ `,` type($lastSum))?
   }];
   let hasVerifier = 1;
 }

@@ -47,6 +47,7 @@ private:
   OpBuilder b;
   Value numItems;              // of the old grid
   Value states, decays, sums;  // items x chunks x ...; null where there is none
+  SmallVector<Value> keeps;    // states and sums: where each carried value is kept
   Value item, chunk;           // of the grid being built: where W, G and Z are read and written
 };
 
@@ -157,7 +158,7 @@ void TwoLevelSplitter::scan() {
     auto depth = tileType(b, {advance.getState().getType().getDimSize(0)});
     Value decay = decays ? load(decays, depth) : Value();
     SmallVector<Value> next;
-    for (auto [before, kept] : llvm::zip(over.getRegionIterArgs(), ArrayRef<Value>{states, sums})) {
+    for (auto [before, kept] : llvm::zip(over.getRegionIterArgs(), keeps)) {
       Value added = load(kept, before.getType());
       store(before, kept);
       MapOperands operands{{before, added}, {}, {}};
@@ -187,7 +188,7 @@ void TwoLevelSplitter::outputs() {
   scf::ForallOp stage = open(/*chunks=*/true, mapping);
   cloneUntil(loop, grid.getBody(), mapping, /*stores=*/true);
   mapping.map(loop.getInductionVar(), chunk);
-  for (auto [carried, kept] : llvm::zip(loop.getRegionIterArgs(), ArrayRef<Value>{states, sums}))
+  for (auto [carried, kept] : llvm::zip(loop.getRegionIterArgs(), keeps))
     mapping.map(carried, load(kept, carried.getType()));
   cloneUntil(loop.getBody()->getTerminator(), loop.getBody(), mapping, /*stores=*/true);
   removeDead(stage.getBody());
@@ -204,6 +205,7 @@ void TwoLevelSplitter::run() {
     decays = memory(shape.take_front());
   if (advance.getSum())
     sums = memory(shape.take_front());
+  keeps = {states, sums};
   local();
   scan();
   outputs();

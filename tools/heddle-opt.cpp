@@ -14,7 +14,11 @@
 
 int main(int argc, char **argv) {
   mlir::registerTransformsPasses(); // canonicalize, cse, loop-invariant-code-motion
+  heddle::attn::registerDropFullMask();
   heddle::attn::registerLowerSparsity();
+  heddle::attn::registerPeelTiles();
+  heddle::attn::registerHoistReads();
+  heddle::attn::registerPipelineTiles();
   heddle::attn::registerSplitIntraInter();
   heddle::attn::registerTileRecur();
   heddle::attn::registerTileAttend();

@@ -1,5 +1,4 @@
 // RUN: heddle-opt %s --attn-tile-recur | FileCheck %s
-// RUN: heddle-opt %s --attn-tile-recur --attn-split-intra-inter | FileCheck %s --check-prefix=SPLIT
 
 // A decay per token and head, a computed key, a normaliser, state in and out. Tokens beyond the last
 // have a decay of 1 and a key of 0; what is loaded is 0 there anyhow.
@@ -21,17 +20,6 @@
 //       CHECK:       arith.divf
 //       CHECK:       attn.store
 //       CHECK:     attn.store
-//
-// SPLIT-LABEL: func.func @decayed(
-//   SPLIT-NOT:   attn.advance
-//       SPLIT:   attn.scan mul
-//       SPLIT:   attn.scan mul reverse exclusive
-//       SPLIT:   attn.contract {{.*}} t :
-//       SPLIT:   attn.scan mul
-//       SPLIT:   attn.map {{.*}} reduce add per row
-//       SPLIT:   attn.contract
-//       SPLIT:   attn.contract {{.*}} into
-//       SPLIT:   attn.contract {{.*}} t, {{.*}} into {{.*}} *
 func.func @decayed(%q: tensor<?x?x?x8xf32>, %k: tensor<?x?x?x8xf32>, %v: tensor<?x?x?x16xf32>,
                    %g: tensor<?x?x?xf32>, %s: tensor<?x?x8x16xf32>, %o: tensor<?x?x?x16xf32>,
                    %e: tensor<?x?x8x16xf32>, %B: index, %H: index, %N: index)

@@ -1,0 +1,162 @@
+//===- Input.cpp - the spec that a command line names, read and checked ------------------------===//
+
+#include "Input.h"
+#include "dialect/CheckSupported.h"
+#include "specs/reader/SpecReader.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace llvm;
+using namespace heddle;
+
+/// The name of the one spec file; the other positionals are NAME=FILE.
+static std::optional<StringRef> specPath(const opt::InputArgList &args) {
+  std::optional<StringRef> path;
+  for (const opt::Arg *arg : args.filtered(OPT_INPUT)) {
+    StringRef value = arg->getValue();
+    if (value.contains('='))
+      continue;
+    if (path) {
+      printError("expected one spec, got '" + *path + "' and '" + value + "'");
+      return std::nullopt;
+    }
+    path = value;
+  }
+  if (!path)
+    printError("expected a spec: a JSON file, or - for standard input");
+  return path;
+}
+
+/// What this machine is, among the targets.
+static const TargetInfo *hostTarget() {
+  StringMap<bool> features = sys::getHostCPUFeatures();
+  bool v4 = features.lookup("avx512f") && features.lookup("avx512bw") &&
+            features.lookup("avx512cd") && features.lookup("avx512dq") &&
+            features.lookup("avx512vl");
+  return lookupTarget(v4 ? "x86-64-v4" : "x86-64-v3");
+}
+
+static bool parseTargets(const opt::InputArgList &args, Input &input) {
+  SmallVector<StringRef> names;
+  StringRef(args.getLastArgValue(OPT_target, "host")).split(names, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef name : names) {
+    if (name == "portable") {
+      input.targets.push_back(lookupTarget("x86-64-v3"));
+      input.targets.push_back(lookupTarget("x86-64-v4"));
+      continue;
+    }
+    const TargetInfo *target = name == "host" ? hostTarget() : lookupTarget(name);
+    if (!target) {
+      printError("unknown target '" + name + "'; there are host, portable, " +
+                 join(targetNames(), ", "));
+      return false;
+    }
+    input.targets.push_back(target);
+  }
+  if (input.targets.empty())
+    printError("expected a target");
+  return !input.targets.empty();
+}
+
+static bool parseCommon(const opt::InputArgList &args, Input &input, ReadOptions &options) {
+  if (!parseSizes(args, OPT_size, options.sizes) || !parseSizes(args, OPT_shape, input.shape) ||
+      !parsePairs(args, OPT_param, options.params) || !parseTargets(args, input))
+    return false;
+  input.schedule = args.getLastArgValue(OPT_schedule).str();
+  if (const opt::Arg *arg = args.getLastArg(OPT_require)) {
+    input.requireFast = StringRef(arg->getValue()) == "fast";
+    if (!input.requireFast)
+      printError(Twine("expected --require=fast, got '") + arg->getValue() + "'");
+    return input.requireFast;
+  }
+  return true;
+}
+
+/// The names of the "any" dims that d and e run over: they are compiled in.
+static void fixDepth(const Spec &spec, const std::map<std::string, int64_t> &shape,
+                     ReadOptions &options) {
+  auto fix = [&](const std::optional<IndexRange> &range) {
+    if (!range || range->extent.size->kind != ExprKind::Dim)
+      return;
+    const std::string &dim = range->extent.size->name;
+    const SpecDim *found = spec.findDim(dim);
+    if (!found || found->isCompileTime() || options.sizes.count(dim))
+      return;
+    if (auto given = shape.find(dim); given != shape.end())
+      options.sizes[dim] = given->second;
+    else if (auto example = spec.example.find(dim); example != spec.example.end())
+      options.sizes[dim] = example->second;
+  };
+  for (const SpecStep &step : spec.steps) {
+    if (const AttendStep *attend = step.getIf<AttendStep>()) {
+      fix(attend->column);
+      for (const AttendSource &source : attend->sources)
+        fix(source.depth);
+    }
+    if (const RecurStep *recur = step.getIf<RecurStep>()) {
+      fix(recur->depth);
+      fix(recur->column);
+    }
+  }
+}
+
+/// --shape names "any" dims, or repeats a fixed one.
+static bool checkShape(const Input &input) {
+  for (const auto &[name, size] : input.shape) {
+    const SpecDim *dim = input.spec.findDim(name);
+    if (!dim) {
+      std::vector<std::string> names;
+      for (const SpecDim &known : input.spec.dims)
+        names.push_back(known.name);
+      std::string nearest = nearestName(name, names);
+      printError("--shape: the spec has no dim '" + Twine(name) + "'" +
+                 (nearest.empty() ? "; there are " + joinNames(names)
+                                  : "; did you mean '" + nearest + "'?"));
+      return false;
+    }
+    if (dim->isCompileTime() && dim->size != size) {
+      printError("--shape: '" + Twine(name) + "' is " + Twine(dim->size) + " in the spec, not " +
+                 Twine(size));
+      return false;
+    }
+  }
+  return true;
+}
+
+std::optional<Input> heddle::readInput(const opt::InputArgList &args, bool shapeFixes, int &code) {
+  code = exitUsage;
+  Input input;
+  ReadOptions options;
+  std::optional<StringRef> path = specPath(args);
+  if (!path || !parseCommon(args, input, options))
+    return std::nullopt;
+  auto buffer = MemoryBuffer::getFileOrSTDIN(*path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!buffer) {
+    printError("cannot read " + *path + ": " + buffer.getError().message());
+    return std::nullopt;
+  }
+  std::string text = (*buffer)->getBuffer().str(), name = *path == "-" ? "<stdin>" : path->str();
+  code = exitSpec;
+  Diagnostics diagnostics;
+  std::optional<Spec> spec = readSpec(text, name, options, diagnostics);
+  if (spec && shapeFixes) {
+    ReadOptions fixed = options;
+    fixDepth(*spec, input.shape, fixed);
+    if (fixed.sizes != options.sizes) {
+      diagnostics = Diagnostics();
+      spec = readSpec(text, name, fixed, diagnostics);
+    }
+  }
+  bool good = spec && checkSupported(*spec, diagnostics);
+  errs() << diagnostics.print();
+  if (!good)
+    return std::nullopt;
+  input.spec = std::move(*spec);
+  code = exitUsage;
+  if (!checkShape(input))
+    return std::nullopt;
+  code = exitOk;
+  return input;
+}

@@ -1,0 +1,29 @@
+//===- Input.h - the spec that a command line names, read and checked --------------------------===//
+
+#ifndef HEDDLE_TOOLS_INPUT_H
+#define HEDDLE_TOOLS_INPUT_H
+
+#include "Options.h"
+#include "dialect/target/TargetInfo.h"
+#include "specs/reader/Spec.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace heddle {
+
+/// What compile, run, check and bench have in common.
+struct Input {
+  Spec spec;
+  std::map<std::string, int64_t> shape;              // --shape, over the spec's example
+  llvm::SmallVector<const TargetInfo *> targets;     // in the order given
+  std::string schedule;                              // --schedule
+  bool requireFast = false;
+};
+
+/// Reads the spec named by the one positional argument without '=' (`-`: standard input). Sizes of
+/// --size are compiled in, and, where `shapeFixes`, those of --shape and of the example for the dims of
+/// depth and value width. On a fault everything has been told and `code` is the exit code.
+std::optional<Input> readInput(const llvm::opt::InputArgList &args, bool shapeFixes, int &code);
+
+} // namespace heddle
+
+#endif // HEDDLE_TOOLS_INPUT_H

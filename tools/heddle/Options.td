@@ -1,0 +1,53 @@
+//===- Options.td - the options of heddle, by command ------------------------------------------===//
+
+include "llvm/Option/OptParser.td"
+
+def Compile : SubCommand<"compile", "spec to library, header, PTX and manifest",
+                         "heddle compile SPEC [-o DIR] [options]">;
+def Run : SubCommand<"run", "run a spec on .npy files or random input and check the results",
+                     "heddle run SPEC [NAME=FILE.npy ...] [options]">;
+def Check : SubCommand<"check", "validate a spec; show variants, tiles, workspace, schedule",
+                       "heddle check SPEC [options]">;
+def Bench : SubCommand<"bench", "time a spec against the peak of this machine",
+                       "heddle bench SPEC [options]">;
+def Emulate : SubCommand<"emulate", "execute a PTX file without a GPU",
+                         "heddle emulate FILE.ptx --kernel=NAME [options]">;
+
+defvar All = [Compile, Run, Check, Bench, Emulate];
+defvar Specs = [Compile, Run, Check, Bench];
+
+// --name=VALUE and --name VALUE.
+multiclass Value<string name, string metavar, string help, list<SubCommand> commands> {
+  def NAME : Joined<["--"], name # "=", commands>, HelpText<help>, MetaVarName<metavar>;
+  def NAME # _separate : Separate<["--"], name, commands>, Alias<!cast<Joined>(NAME)>;
+}
+
+def help : Flag<["--", "-"], "help", All>, HelpText<"show this">;
+def h : Flag<["-"], "h", All>, Alias<help>;
+
+defm size : Value<"size", "D=64,..", "compile dims in: depth and value width must be known", Specs>;
+defm param : Value<"param", "NAME=VALUE", "override a param of the spec", Specs>;
+defm target : Value<"target", "NAME", "machine to compile for: host, x86-64-v3, x86-64-v4, sm_80, ..; several by comma", Specs>;
+defm schedule : Value<"schedule", "F=N,..", "override fields of the schedule: query=96,key=64", Specs>;
+defm require : Value<"require", "fast", "a plain body is an error", Specs>;
+
+defm shape : Value<"shape", "B=1,N=512,..", "sizes of the call; the spec's example where absent", [Run, Check, Bench]>;
+defm threads : Value<"threads", "N", "threads of the call (default 1)", [Run, Bench]>;
+defm seed : Value<"seed", "N", "seed of random inputs (default 0)", [Run, Bench]>;
+defm device : Value<"device", "cpu|emulator", "where it runs (default cpu; emulator for PTX targets)", [Run]>;
+defm out : Value<"out", "DIR", "write results as .npy files", [Run]>;
+defm strides : Value<"strides", "padded|broadcast", "memory of the tensors other than contiguous", [Run]>;
+def json : Flag<["--"], "json", [Run, Check, Bench]>, HelpText<"print one JSON object">;
+defm seconds : Value<"seconds", "S", "time to spend measuring (default 3)", [Bench]>;
+
+def o : JoinedOrSeparate<["-"], "o", [Compile]>, HelpText<"folder to write to (default .); - for standard output">, MetaVarName<"DIR">;
+defm emit : Value<"emit", "KIND,..", "what to write: lib, header, manifest, obj, asm, ptx, cubin, mlir-after-PASS (default lib,header,manifest,ptx)", [Compile]>;
+defm stop_after : Value<"stop-after", "PASS", "print the IR after this pass and stop", [Compile]>;
+def time_passes : Flag<["--"], "time-passes", [Compile]>, HelpText<"print the time of each pass">;
+def no_canonicalize : Flag<["--"], "no-canonicalize", [Compile, Run]>, HelpText<"leave out clean-up between stages">;
+
+defm kernel : Value<"kernel", "NAME", "entry to launch", [Emulate]>;
+defm grid : Value<"grid", "X[,Y,Z]", "blocks", [Emulate]>;
+defm block : Value<"block", "X[,Y,Z]", "threads of a block", [Emulate]>;
+defm smem : Value<"smem", "BYTES", "dynamic shared memory", [Emulate]>;
+defm arg : Value<"arg", "VALUE", "u64:N, u32:N, f32:X, or buf:FILE / buf:BYTES (written back to FILE.out)", [Emulate]>;

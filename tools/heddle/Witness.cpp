@@ -1,0 +1,130 @@
+//===- Witness.cpp - the FMA peak, and whether the machine was quiet ---------------------------===//
+
+#include "Witness.h"
+#include <algorithm>
+#include <cassert>
+#include <ctime>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+using namespace heddle;
+
+double heddle::threadSeconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+namespace {
+// Twelve chains of FMAs hide the latency of any machine here; assembly, so that no compiler folds them.
+constexpr long peakSteps = 4000, l1Steps = 96, depth = 64;
+
+#if defined(__x86_64__)
+#define CHAIN(i) asm volatile("vfmadd213ps %2, %1, %0" : "+v"(a[i]) : "v"(x), "v"(y));
+#define TWELVE(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11)
+
+__attribute__((target("avx2,fma"), noinline)) void peak8() {
+  __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f), a[12];
+  for (__m256 &v : a)
+    v = x;
+  for (long k = 0; k < peakSteps; ++k) {
+    TWELVE(CHAIN)
+  }
+  for (__m256 &v : a)
+    asm volatile("" ::"v"(v));
+}
+__attribute__((target("avx512f"), noinline)) void peak16() {
+  __m512 x = _mm512_set1_ps(0.999f), y = _mm512_set1_ps(0.001f), a[12];
+  for (__m512 &v : a)
+    v = x;
+  for (long k = 0; k < peakSteps; ++k) {
+    TWELVE(CHAIN)
+  }
+  for (__m512 &v : a)
+    asm volatile("" ::"v"(v));
+}
+
+// 4 broadcast rows by 3 registers of lanes, operands in L1: what the kernels' products do.
+__attribute__((target("avx2,fma"), noinline)) void tile8(const float *rows, const float *lanes) {
+  __m256 acc[4][3] = {};
+  for (long r = 0; r < l1Steps; ++r)
+    for (long k = 0; k < depth; ++k) {
+      __m256 b[3];
+      for (int v = 0; v < 3; ++v)
+        b[v] = _mm256_loadu_ps(lanes + (k * 3 + v) * 8);
+      for (int i = 0; i < 4; ++i) {
+        __m256 x = _mm256_set1_ps(rows[i * depth + k]);
+        for (int v = 0; v < 3; ++v)
+          acc[i][v] = _mm256_fmadd_ps(x, b[v], acc[i][v]);
+      }
+    }
+  for (auto &row : acc)
+    for (__m256 &v : row)
+      asm volatile("" ::"v"(v));
+}
+// 8 by 3 registers of 16 lanes.
+__attribute__((target("avx512f"), noinline)) void tile16(const float *rows, const float *lanes) {
+  __m512 acc[8][3] = {};
+  for (long r = 0; r < l1Steps; ++r)
+    for (long k = 0; k < depth; ++k) {
+      __m512 b[3];
+      for (int v = 0; v < 3; ++v)
+        b[v] = _mm512_loadu_ps(lanes + (k * 3 + v) * 16);
+      for (int i = 0; i < 8; ++i) {
+        __m512 x = _mm512_set1_ps(rows[i * depth + k]);
+        for (int v = 0; v < 3; ++v)
+          acc[i][v] = _mm512_fmadd_ps(x, b[v], acc[i][v]);
+      }
+    }
+  for (auto &row : acc)
+    for (__m512 &v : row)
+      asm volatile("" ::"v"(v));
+}
+#else
+void peak8() {}
+void peak16() {}
+void tile8(const float *, const float *) {}
+void tile16(const float *, const float *) {}
+#endif
+
+double median(std::vector<double> values) {
+  auto middle = values.begin() + values.size() / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+} // namespace
+
+Witness::Witness(int lanes) : lanes(lanes), operands(8 * depth + depth * 3 * 16, 0.5f) {
+  assert((lanes == 8 || lanes == 16) && "a width of this machine");
+  for (int i = 0; i < 50; ++i) // its best must be known before a slice is judged
+    best = std::max(best, l1Loop());
+}
+
+double Witness::l1Loop() {
+  const float *rows = operands.data(), *values = rows + 8 * depth;
+  int height = lanes == 16 ? 8 : 4;
+  double start = threadSeconds();
+  lanes == 16 ? tile16(rows, values) : tile8(rows, values);
+  return 2.0 * l1Steps * depth * height * 3 * lanes / (threadSeconds() - start);
+}
+
+double Witness::peakLoop() {
+  double start = threadSeconds();
+  lanes == 16 ? peak16() : peak8();
+  return 2.0 * peakSteps * 12 * lanes / (threadSeconds() - start);
+}
+
+Witness::Slice Witness::measure(llvm::function_ref<void()> slice) {
+  double peakBefore = peakLoop(), before = l1Loop();
+  double start = threadSeconds();
+  slice();
+  double seconds = threadSeconds() - start;
+  double after = l1Loop(), peakAfter = peakLoop();
+  best = std::max({best, before, after});
+  double around = (peakBefore + peakAfter) / 2;
+  peaks.push_back(around);
+  return {seconds, around, std::min(before, after) >= 0.97 * best};
+}
+
+double Witness::peak() const { return peaks.empty() ? 0 : median(peaks); }
