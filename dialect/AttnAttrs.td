@@ -52,6 +52,24 @@ def Attn_CpuScheduleAttr : AttrDef<Attn_Dialect, "CpuSchedule"> {
   let genVerifyDecl = 1;
 }
 
+def Attn_LayoutEnum : Attn_Enum<"Layout", "the order of a tile's elements in scratch", [
+    I32EnumAttrCase<"row_major", 0>, I32EnumAttrCase<"strip_major", 1>]>;
+
+def Attn_HomeAttr : AttrDef<Attn_Dialect, "Home"> {
+  let mnemonic = "home";
+  let summary = "where a mapping has put a tile";
+  let description = [{
+    `row_major`: rows of consecutive columns. `strip_major`: strips of `width` rows, in each the rows of
+    one column are consecutive, so that vector lanes run along rows; a tile of one strip is transposed.
+    ```mlir
+    %q = attn.load %Q[%b, %h, %q0, 0] rows(%N) {attn.homes = [#attn.home<strip_major, 48>]} ...
+    ```
+  }];
+  let parameters = (ins EnumParameter<Attn_LayoutEnum>:$layout,
+                        DefaultValuedParameter<"int64_t", "0">:$width);
+  let assemblyFormat = "`<` $layout (`,` $width^)? `>`";
+}
+
 def Attn_GpuScheduleAttr : AttrDef<Attn_Dialect, "GpuSchedule"> {
   let mnemonic = "gpu";
   let summary = "what only a GPU needs to know: the threads of a block";

@@ -83,7 +83,9 @@ def HoistReads : Attn_Pass<"hoist-reads"> {
 def PipelineTiles : Attn_Pass<"pipeline-tiles"> {
   let summary = "loads the next tile ahead of the products of this one";
   let description = [{ Before and after: test/passes/pipeline-tiles.mlir. }];
-  let dependentDialects = ["::mlir::scf::SCFDialect"];
+  let options = [Option<"stages", "stages", "int64_t", /*default=*/"0",
+                        "tiles in flight, this one included; 0: what the schedule says">];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
 }
 
 def MapToCpu : Attn_Pass<"map-to-cpu"> {

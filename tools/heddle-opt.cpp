@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
   heddle::attn::registerChooseSchedule();
   heddle::attn::registerFoldScale();
   heddle::attn::registerCheckTileLevel();
+  heddle::attn::registerMapToCpu();
   mlir::DialectRegistry registry;
   registry.insert<heddle::attn::AttnDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
                   mlir::func::FuncDialect, mlir::math::MathDialect, mlir::memref::MemRefDialect,

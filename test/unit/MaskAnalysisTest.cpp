@@ -1,4 +1,4 @@
-//===- MaskAnalysisTest.cpp - the tiles of a mask against its definition ------------------------===//
+//===- MaskAnalysisTest.cpp - the tiles of a mask against its definition ----------------------===//
 
 #include "ScalarEvaluator.h"
 #include "dialect/AttnOps.h"
@@ -79,8 +79,8 @@ protected:
       ScalarEvaluator ends = start(*lowered, arguments);
       std::vector<int> classes(all); // 0, 1 full, 2 boundary
       VisitOp visit = visitOf(*lowered);
-      for (auto [number, list] : llvm::enumerate(SmallVector<OperandRange>{visit.getFull(),
-                                                                          visit.getBoundary()})) {
+      for (auto [number, list] :
+           llvm::enumerate(SmallVector<OperandRange>{visit.getFull(), visit.getBoundary()})) {
         int64_t before = 0;
         for (size_t e = 0; e + 1 < list.size(); e += 2) {
           int64_t lo = ends.values.at(list[e]), hi = ends.values.at(list[e + 1]);
@@ -124,8 +124,8 @@ protected:
     setUp(body, outside);
     if (HasFatalFailure())
       return {};
-    const int64_t shapes[][2] = {{0, 5}, {5, 0}, {1, 1}, {1, 40}, {13, 9}, {24, 16},
-                                 {37, 50}, {50, 37}, {31, 64}};
+    const int64_t shapes[][2] = {{0, 5},   {5, 0},   {1, 1},   {1, 40}, {13, 9},
+                                 {24, 16}, {37, 50}, {50, 37}, {31, 64}};
     const int64_t symbols[][4] = {{0, 0, 0, 0}, {-7, 5, 9, 1}, {19, 17, 30, 2}, {-40, -1, 100, 3}};
     Score score;
     unsigned number = 0;
@@ -198,8 +198,9 @@ TEST_F(MaskTiles, WindowAndPrefix) {
                    "%x = arith.ori %near, %pre : i1\n%keep = arith.andi %x, %causal : i1");
 }
 TEST_F(MaskTiles, WindowOfAHead) {
-  exact(position + "%wh = memref.load %W[%h] : memref<?xi32>\n%near = arith.cmpi sle, %d, %wh : i32\n"
-                   "%keep = arith.andi %near, %causal : i1");
+  exact(position +
+        "%wh = memref.load %W[%h] : memref<?xi32>\n%near = arith.cmpi sle, %d, %wh : i32\n"
+        "%keep = arith.andi %near, %causal : i1");
 }
 TEST_F(MaskTiles, LengthOfABatch) {
   exact("%len = memref.load %W[%h] : memref<?xi32>\n%keep = arith.cmpi slt, %k, %len : i32");
@@ -271,6 +272,16 @@ TEST_F(MaskTiles, CountsAgreeWithTheDefinition) {
   EXPECT_EQ(counts.boundary, truth.boundary);
   EXPECT_EQ(counts.empty, truth.empty);
   EXPECT_EQ(counts.keptPairs, truth.keptPairs);
+}
+
+/// Alternatives that overlap count once: a window of one key, or the first three keys.
+TEST_F(MaskTiles, CountsAUnion) {
+  const std::string body = position + "%c3 = arith.constant 3 : i32\n"
+                                      "%near = arith.cmpi sle, %d, %w : i32\n"
+                                      "%pre = arith.cmpi slt, %k, %c3 : i32\n"
+                                      "%x = arith.ori %near, %pre : i1\n"
+                                      "%keep = arith.andi %x, %causal : i1";
+  EXPECT_EQ(count(body, {12, 8}, 20, 20, 0).keptPairs, 1 + 2 + 3 + 17 * 4);
 }
 
 /// 10^12 pairs, by rows. The time is printed and not judged: machines differ.

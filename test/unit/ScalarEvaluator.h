@@ -1,4 +1,4 @@
-//===- ScalarEvaluator.h - runs scalar integer code, for tests of closed forms ------------------===//
+//===- ScalarEvaluator.h - runs scalar integer code, for tests of closed forms ----------------===//
 //
 // Straight-line affine, arith and memref.load on 64-bit integers. The tests' own, so that they do
 // not depend on what they test.
@@ -8,11 +8,11 @@
 #ifndef HEDDLE_TEST_UNIT_SCALAREVALUATOR_H
 #define HEDDLE_TEST_UNIT_SCALAREVALUATOR_H
 
-#include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
 
 struct ScalarEvaluator {
   llvm::DenseMap<mlir::Value, int64_t> values;

@@ -1,0 +1,90 @@
+//===- EmitObject.cpp - modules in the LLVM dialect to machine code ----------------------------===//
+//
+// Tile bodies are vectors already: LLVM's vectorisers and unroller are off, its module pipeline is the
+// smallest one (the same speed as O3, see docs/Rationale.md), its code generator at its best.
+//
+//===----------------------------------------------------------------------------------------===//
+
+#include "codegen/EmitObject.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+#include <mutex>
+
+using namespace llvm;
+using namespace heddle;
+
+static Error fault(const Twine &message) {
+  return createStringError(inconvertibleErrorCode(), message);
+}
+
+static Expected<std::unique_ptr<TargetMachine>> createMachine(const TargetInfo &info) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    InitializeAllTargetInfos();
+    InitializeAllTargets();
+    InitializeAllTargetMCs();
+    InitializeAllAsmPrinters();
+  });
+  std::string error;
+  Triple triple(info.triple);
+  const Target *target = TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return fault(error);
+  TargetOptions options;
+  options.AllowFPOpFusion = FPOpFusion::Standard;
+  return std::unique_ptr<TargetMachine>(target->createTargetMachine(
+      triple, info.cpu, info.features, options, Reloc::PIC_, std::nullopt,
+      CodeGenOptLevel::Aggressive));
+}
+
+static void optimise(Module &module, TargetMachine &machine, bool isGpu) {
+  LoopAnalysisManager lam;
+  FunctionAnalysisManager fam;
+  CGSCCAnalysisManager cam;
+  ModuleAnalysisManager mam;
+  PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = false;
+  tuning.LoopUnrolling = isGpu;
+  PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cam, mam);
+  if (isGpu)
+    builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2).run(module, mam);
+  else
+    builder.buildO0DefaultPipeline(OptimizationLevel::O0).run(module, mam);
+}
+
+Expected<std::string> heddle::emitCode(mlir::ModuleOp module, const TargetInfo &target,
+                                       CodeKind kind) {
+  mlir::registerBuiltinDialectTranslation(*module.getContext());
+  mlir::registerLLVMDialectTranslation(*module.getContext());
+  Expected<std::unique_ptr<TargetMachine>> machine = createMachine(target);
+  if (!machine)
+    return machine.takeError();
+  LLVMContext context;
+  std::unique_ptr<Module> translated = mlir::translateModuleToLLVMIR(module, context, "heddle");
+  if (!translated)
+    return fault("the module cannot be translated to LLVM IR");
+  translated->setTargetTriple(Triple(target.triple));
+  translated->setDataLayout((*machine)->createDataLayout());
+  optimise(*translated, **machine, target.kind == TargetKind::Gpu);
+  SmallVector<char, 0> bytes;
+  raw_svector_ostream stream(bytes);
+  legacy::PassManager codegen;
+  auto type = kind == CodeKind::Object ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
+  if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, type))
+    return fault(Twine("no code of this kind for ") + target.name);
+  codegen.run(*translated);
+  return std::string(bytes.begin(), bytes.end());
+}

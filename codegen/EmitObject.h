@@ -1,0 +1,21 @@
+//===- EmitObject.h - modules in the LLVM dialect to machine code ------------------------------===//
+
+#ifndef HEDDLE_CODEGEN_EMITOBJECT_H
+#define HEDDLE_CODEGEN_EMITOBJECT_H
+
+#include "dialect/target/TargetInfo.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+#include <string>
+
+namespace heddle {
+
+enum class CodeKind { Object, Assembly };
+
+/// The bytes of an ELF object, or assembly text: of PTX for a GPU target. Deterministic. The module is in
+/// the LLVM dialect (and NVVM for a GPU).
+llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const TargetInfo &target, CodeKind kind);
+
+} // namespace heddle
+
+#endif // HEDDLE_CODEGEN_EMITOBJECT_H

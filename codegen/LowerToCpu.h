@@ -1,0 +1,28 @@
+//===- LowerToCpu.h - mapped tile functions to an LLVM module for one CPU ----------------------===//
+
+#ifndef HEDDLE_CODEGEN_LOWERTOCPU_H
+#define HEDDLE_CODEGEN_LOWERTOCPU_H
+
+#include "dialect/target/TargetInfo.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringRef.h"
+#include <string>
+
+namespace heddle {
+
+/// What a library needs to know of the code of one variant.
+struct CpuStages {
+  unsigned count = 0;       // functions NAME_grid0, NAME_item0, ...
+  int64_t scratchBytes = 0; // of one thread
+};
+
+/// The functions of a mapped function's stages, in the LLVM dialect, named FUNCTION + suffix +
+/// `_grid0(slots, out[3])`, `_item0(slots, item, scratch, workspace)`, ..., `_workspace(slots) -> bytes`
+/// (KernelAbi.h). Null: an error was emitted.
+mlir::OwningOpRef<mlir::ModuleOp> lowerToCpu(mlir::ModuleOp mapped, const TargetInfo &target,
+                                             llvm::StringRef suffix, CpuStages &stages);
+
+} // namespace heddle
+
+#endif // HEDDLE_CODEGEN_LOWERTOCPU_H

@@ -1,0 +1,179 @@
+//===- Evaluate.cpp - scalar bodies on registers of lanes --------------------------------------===//
+
+#include "codegen/cpu/Emitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace heddle::attn;
+using namespace heddle::cpu;
+
+Value Emitter::asVector(Value scalar) {
+  return vector::BroadcastOp::create(b, vectorOf(scalar.getType()), scalar);
+}
+
+/// The body of a map on registers; scalars from outside stand for all lanes.
+Value Emitter::evaluate(MapOp op, ArrayRef<Value> arguments) {
+  Block &body = op.getBody().front();
+  DenseMap<Value, Value> vectors;
+  for (auto [argument, value] : llvm::zip_equal(body.getArguments(), arguments)) {
+    Type type = argument.getType(); // narrow integers are i32 in registers
+    vectors[argument] = isa<IntegerType>(type) && !type.isInteger(32)
+                            ? arith::TruncIOp::create(b, vectorOf(type), value).getResult()
+                            : value;
+  }
+  for (Operation &inner : body.without_terminator())
+    vectors[inner.getResult(0)] = evaluateOp(&inner, vectors);
+  return lookupVector(body.getTerminator()->getOperand(0), vectors);
+}
+
+Value Emitter::lookupVector(Value value, DenseMap<Value, Value> &vectors) {
+  auto known = vectors.find(value);
+  if (known != vectors.end())
+    return known->second;
+  return asVector(scalars.lookupOrDefault(value));
+}
+
+Value Emitter::evaluateOp(Operation *op, DenseMap<Value, Value> &vectors) {
+  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    if (op->getResult(0).getType().isIndex())
+      return Value(); // an index of a read; gather looks at the constant
+    auto type = vectorOf(constant.getType());
+    return arith::ConstantOp::create(b, DenseElementsAttr::get(type, constant.getValue()));
+  }
+  if (isa<memref::LoadOp>(op))
+    return gather(op, vectors);
+  if (isa<arith::IndexCastOp>(op) && op->getResult(0).getType().isIndex())
+    return lookupVector(op->getOperand(0), vectors); // positions are i32
+  if (isa<math::ExpOp, math::Exp2Op>(op))
+    return exp2(lookupVector(op->getOperand(0), vectors), isa<math::ExpOp>(op));
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(lookupVector(operand, vectors));
+  Type element = op->getResult(0).getType();
+  OperationState state(b.getLoc(), op->getName());
+  state.addOperands(operands);
+  state.addTypes(vectorOf(element.isIndex() ? i32 : element));
+  state.addAttributes(op->getAttrs());
+  return b.create(state)->getResult(0);
+}
+
+/// A read that differs from lane to lane.
+Value Emitter::gather(Operation *op, DenseMap<Value, Value> &vectors) {
+  auto load = cast<memref::LoadOp>(op);
+  const Memory &memory = memories[load.getMemRef()];
+  Type element = load.getType();
+  Value result = arith::ConstantOp::create(b, b.getZeroAttr(vectorOf(element)));
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    Value at = index(0);
+    for (auto [subscript, stride] : llvm::zip_equal(load.getIndices(), memory.strides)) {
+      Value i;
+      if (auto known = vectors.find(subscript); known != vectors.end() && known->second) {
+        Value one = vector::ExtractOp::create(b, known->second, lane);
+        i = arith::IndexCastOp::create(b, b.getIndexType(), one);
+      } else if (auto constant = subscript.getDefiningOp<arith::ConstantIndexOp>()) {
+        i = index(constant.value());
+      } else {
+        i = scalars.lookup(subscript);
+      }
+      at = plus(at, arith::MulIOp::create(b, i, stride));
+    }
+    Value x = loadScalar(memory.base, at, element);
+    result = vector::InsertOp::create(b, x, result, lane);
+  }
+  return result;
+}
+
+//===--- Vectors -----------------------------------------------------------------------------===//
+
+/// Maps and arithmetic on vectors: one register after the other.
+LogicalResult Emitter::emitElementwise(Operation *op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  auto map = dyn_cast<MapOp>(op);
+  if (type.getRank() != 1 || op->getNumResults() != 1 ||
+      !isa<AttnDialect, arith::ArithDialect, math::MathDialect>(op->getDialect()))
+    return op->emitError("'") << op->getName() << "' of " << type
+                              << " cannot be compiled for a CPU";
+  Storage vector;
+  vector.isVector = true;
+  vector.rows = type.getDimSize(0);
+  vector.pitch = padded(vector.rows);
+  vector.element = type.getElementType();
+  auto one = [&](Value first) -> Value {
+    Values operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(registerOf(of(operand), first));
+    if (map)
+      return evaluate(map, operands);
+    if (isa<math::ExpOp, math::Exp2Op>(op))
+      return exp2(operands[0], isa<math::ExpOp>(op));
+    if (isa<arith::MaximumFOp>(op)) // of running maxima: a NaN shows in the weights
+      return combine(Combine::max, operands[1], operands[0]);
+    OperationState state(b.getLoc(), op->getName());
+    state.addOperands(operands);
+    state.addTypes(vectorOf(vector.element));
+    state.addAttributes(op->getAttrs());
+    return b.create(state)->getResult(0);
+  };
+  if (vector.pitch / lanes <= 4) {
+    vector.kind = Storage::Registers;
+    for (int64_t v = 0; v < vector.pitch; v += lanes)
+      vector.registers.push_back(one(index(v)));
+  } else {
+    bool inRegisters = llvm::any_of(op->getOperands(), [&](Value operand) {
+      return of(operand).kind == Storage::Registers;
+    });
+    assert(!inRegisters && "vectors of one length are all short or all long");
+    (void)inRegisters;
+    vector = allocateVector(vector.rows, vector.element);
+    loop(index(0), index(vector.pitch), lanes, {}, [&](Value first, ValueRange) {
+      storeVector(one(first), vector.base, first);
+      return Values();
+    });
+  }
+  storages[op->getResult(0)] = vector;
+  return success();
+}
+
+LogicalResult Emitter::emitScan(ScanOp op) {
+  Combine kind = op.getKind();
+  bool reverse = op.getReverse(), exclusive = op.getExclusive();
+  if (of(op.getTile()).isVector) {
+    Storage from = of(op.getTile());
+    if (from.kind == Storage::Registers) { // elements are chosen at run time
+      Storage buffer = allocateVector(from.rows, from.element);
+      copy(from, buffer);
+      from = buffer;
+    }
+    Storage to = storages[op.getResult()] = allocateVector(from.rows, f32);
+    float first = kind == Combine::add ? 0 : 1;
+    if (kind == Combine::max)
+      first = -std::numeric_limits<float>::infinity();
+    Value start = arith::ConstantOp::create(b, b.getF32FloatAttr(first));
+    loop(index(0), index(from.rows), 1, start, [&](Value i, ValueRange carried) {
+      Value at = reverse ? arith::SubIOp::create(b, index(from.rows - 1), i).getResult() : i;
+      Value next = combine(kind, carried[0], elementOf(from, at));
+      LLVM::StoreOp::create(b, exclusive ? Value(carried[0]) : next, address(to.base, at, f32), 4);
+      return Values{next};
+    });
+    return success();
+  }
+  materialise(op.getTile());
+  Storage from = of(op.getTile());
+  if (from.width)
+    return op.emitError("a scan of a tile in strips cannot be compiled for a CPU");
+  Storage to = storages[op.getResult()] = allocate(op.getResult());
+  loop(index(0), index(from.pitch), lanes, {}, [&](Value c, ValueRange) {
+    loop(index(0), index(from.rows), 1, neutral(kind), [&](Value i, ValueRange carried) {
+      Value r = reverse ? arith::SubIOp::create(b, index(from.rows - 1), i).getResult() : i;
+      Value next = combine(kind, carried[0], loadVector(from.base, plus(times(r, from.pitch), c), f32));
+      storeVector(exclusive ? Value(carried[0]) : next, to.base, plus(times(r, to.pitch), c));
+      return Values{next};
+    });
+    return Values();
+  });
+  return success();
+}
