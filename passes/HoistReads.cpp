@@ -11,8 +11,9 @@
 //   %av = attn.load %row[%b, %q0] rows(%n) -> tensor<96xf32>                // rows(%av)
 //   %cv = attn.load %bias[%b, %h, %q0, %k0] rows(%m) -> tensor<96x64xf32>   // a tile of the map
 //
-// In a strips the loaded vector or tile is cut along with the positions. What is read beyond the end
-// of a tensor is 0; no result depends on it, since such rows are not stored and such keys masked.
+// In a strips the loaded vector or tile is cut along with the positions. What is read beyond the
+// end of a tensor is 0; no result depends on it, since such rows are not stored and such keys
+// masked.
 //
 // Needs: positions from attn.iota. Leaves in their bodies: reads by a computed subscript, by a
 // position on two axes (a diagonal) or of positions that are not consecutive; reads of rows and

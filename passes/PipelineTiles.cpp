@@ -13,8 +13,8 @@
 // load zeros beyond its limit, so that no test is needed.
 //
 // Needs: #attn.schedule on the function, or the option. Leaves: loads that depend on what the loop
-// carries, on reads that are not loads of tiles, or on memory the loop writes, and tiles of which it
-// chooses the columns, where they were.
+// carries, on reads that are not loads of tiles, or on memory the loop writes, and tiles of which
+// it chooses the columns, where they were.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -88,7 +88,8 @@ Ahead::Ahead(scf::ForOp loop) : loop(loop) {
   }
 }
 
-/// A load is limited in its rows only: columns that the loop chooses may go out of range a step ahead.
+/// A load is limited in its rows only: columns that the loop chooses may go out of range a step
+/// ahead.
 bool Ahead::isTotal(LoadOp load) {
   SmallVector<OpFoldResult> indices =
       getMixedValues(load.getStaticIndices(), load.getIndices(), load.getContext());

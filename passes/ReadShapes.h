@@ -26,12 +26,13 @@ struct ReadShape {
   std::optional<unsigned> rowAxis, columnAxis;
 };
 
-/// The shape of a read, or none: a subscript is computed, a position stands on two axes or is not one
-/// of consecutive ones.
+/// The shape of a read, or none: a subscript is computed, a position stands on two axes or is not
+/// one of consecutive ones.
 std::optional<ReadShape> matchRead(MapOp map, mlir::memref::LoadOp read);
 
-/// How many positions there are along the axes of a function's tiles. A load or store of rows knows it
-/// of the positions it starts at; so does every other at the same start, or at a tile of one visit.
+/// How many positions there are along the axes of a function's tiles. A load or store of rows knows
+/// it of the positions it starts at; so does every other at the same start, or at a tile of one
+/// visit.
 class PositionLimits {
 public:
   explicit PositionLimits(mlir::Operation *function);
@@ -43,8 +44,8 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> limits; // by what positions start from
 };
 
-/// True if all positions, `size` of them, are known to be in range: they start from a constant, or belong
-/// to a tile in a loop over the full tiles of a visit.
+/// True if all positions, `size` of them, are known to be in range: they start from a constant, or
+/// belong to a tile in a loop over the full tiles of a visit.
 bool areInside(const Positions &positions);
 
 } // namespace heddle::attn

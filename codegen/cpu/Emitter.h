@@ -179,6 +179,7 @@ private:
   DenseMap<Value, Values> visits;           // ends of intervals: full ones, then boundary ones
   DenseMap<Value, unsigned> fullEnds;       // how many of them belong to full ones
   Value prologueBytes;                      // of the workspace
+  DenseSet<Value> written;                  // tensors that the function stores to
   SmallPtrSet<Operation *, 8> done;         // emitted with another op
   Value scratchBase;
   int64_t scratch = 0;                      // bytes of an item

@@ -118,7 +118,8 @@ LogicalResult Emitter::emitElementwise(Operation *op) {
     state.addAttributes(op->getAttrs());
     return b.create(state)->getResult(0);
   };
-  if (vector.pitch / lanes <= 4) {
+  // In a strip a short vector stays in registers; elsewhere its elements are chosen at run time.
+  if (op->getParentOfType<StripsOp>() && vector.pitch / lanes <= 4) {
     vector.kind = Storage::Registers;
     for (int64_t v = 0; v < vector.pitch; v += lanes)
       vector.registers.push_back(one(index(v)));

@@ -21,6 +21,12 @@ Emitter::Emitter(ModuleOp into, const TargetInfo &target, ScheduleAttr schedule,
       registerVectors(schedule.getCpu().getVectors()), f32(b.getF32Type()), i32(b.getI32Type()) {}
 
 LogicalResult Emitter::emit(func::FuncOp source) {
+  source.walk([&](StoreOp store) {
+    Value memory = store.getMemory();
+    if (auto view = memory.getDefiningOp<memref::TransposeOp>())
+      memory = view.getIn();
+    written.insert(memory);
+  });
   if (failed(emitWorkspace(source)))
     return failure();
   for (auto grid : source.getOps<scf::ForallOp>()) {
@@ -144,8 +150,8 @@ LogicalResult Emitter::emitGrid(func::FuncOp source, scf::ForallOp grid) {
                                    : index(*getConstantIntValue(size));
     count = arith::MulIOp::create(b, count, value);
   }
-  Value one = index(1);
-  for (auto [i, size] : llvm::enumerate(ValueRange{count, one, one})) {
+  Values three = {count, index(1), index(1)};
+  for (auto [i, size] : llvm::enumerate(three)) {
     Value wide = arith::IndexCastOp::create(b, b.getI64Type(), size);
     LLVM::StoreOp::create(b, wide, address(function.getArgument(1), index(i), b.getI64Type()), 8);
   }

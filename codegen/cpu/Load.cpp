@@ -252,8 +252,8 @@ LogicalResult Emitter::emitLoad(LoadOp op) {
   if (tile.width) {
     loadStrips(access, tile);
   } else if (access.element.isF32() && !access.scale && access.lists.empty() &&
-             access.inside == tile.pitch) {
-    // In place where all rows exist and follow each other.
+             access.inside == tile.pitch && !written.contains(op.getMemory())) {
+    // In place where all rows exist and follow each other, and nothing here writes them.
     Value end = plus(access.row0, tile.rows);
     Value exist = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, end, access.limit);
     Value dense = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, access.rowStride,
