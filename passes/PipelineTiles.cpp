@@ -88,13 +88,18 @@ Ahead::Ahead(scf::ForOp loop) : loop(loop) {
   }
 }
 
-/// A load is limited in its rows only: columns that the loop chooses may go out of range a step
-/// ahead.
+/// A load has a limit for its rows only: any other index that the loop chooses, and any list but
+/// that of the rows, may go out of range a step ahead.
 bool Ahead::isTotal(LoadOp load) {
   SmallVector<OpFoldResult> indices =
       getMixedValues(load.getStaticIndices(), load.getIndices(), load.getContext());
-  auto column = dyn_cast<Value>(indices.back());
-  return load.getTile().getType().getRank() == 1 || !column || loop.isDefinedOutsideOfLoop(column);
+  indices.erase(indices.end() - load.getTile().getType().getRank());
+  if (!load.getList().empty())
+    llvm::append_range(indices, load.getList().drop_back());
+  return llvm::all_of(indices, [&](OpFoldResult index) {
+    auto value = dyn_cast<Value>(index);
+    return !value || loop.isDefinedOutsideOfLoop(value);
+  });
 }
 
 /// True if `op` of the body can be computed for any value of the counter, in or out of range.

@@ -49,13 +49,14 @@ func.func @attend(%K: memref<?x64xf32>, %M: index, %lo: index, %hi: index, %s0: 
 }
 
 // The nearest cases that stay: memory that the loop writes, also through a view; a row that the loop
-// itself finds; a row that a read finds, which might go out of range a step ahead; columns that move.
+// itself finds; a row that a read finds, which might go out of range a step ahead; columns that move,
+// and a tile of a row of tiles, which have no limit.
 //
 // CHECK-LABEL: func.func @not_ahead(
 //   CHECK-NOT:   attn.load
 //       CHECK:   scf.for
-// CHECK-COUNT-4:   attn.load
-func.func @not_ahead(%K: memref<?x64xf32>, %B: memref<?x?xf32>, %V: memref<64x?xf32>, %list: memref<?xindex>, %M: index,
+// CHECK-COUNT-5:   attn.load
+func.func @not_ahead(%K: memref<?x64xf32>, %B: memref<?x?xf32>, %S: memref<?x64x64xf32>, %V: memref<64x?xf32>, %list: memref<?xindex>, %M: index,
                      %s0: !keys, %at0: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -66,8 +67,9 @@ func.func @not_ahead(%K: memref<?x64xf32>, %B: memref<?x?xf32>, %V: memref<64x?x
     %row = memref.load %list[%n] : memref<?xindex>
     %l = attn.load %K[%row, 0] rows(%M) : memref<?x64xf32> -> !keys
     %b = attn.load %B[%c0, %n] rows(%M) : memref<?x?xf32> -> !keys
+    %t = attn.load %S[%n, 0, 0] rows(%M) : memref<?x64x64xf32> -> !keys
     %p = attn.contract %k t, %v into %s : !keys, !keys -> !keys
-    %o = attn.contract %b, %v into %p : !keys, !keys -> !keys
+    %o = attn.contract %b, %t into %p : !keys, !keys -> !keys
     attn.store %l, %V[%c0, 0] rows(%M) : !keys, memref<64x?xf32>
     %next = arith.addi %at, %c1 : index
     scf.yield %o, %next : !keys, index
