@@ -1,6 +1,7 @@
 //===- heddle-opt.cpp - mlir-opt with our dialect and passes -----------------------------------===//
 
 #include "dialect/AttnOps.h"
+#include "dialect/interpreter/InterpretPass.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -26,6 +27,8 @@ int main(int argc, char **argv) {
   heddle::attn::registerFoldScale();
   heddle::attn::registerCheckTileLevel();
   heddle::attn::registerMapToCpu();
+  heddle::attn::registerInterpret();
+  heddle::attn::registerMapToGpu();
   mlir::DialectRegistry registry;
   registry.insert<heddle::attn::AttnDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
                   mlir::func::FuncDialect, mlir::math::MathDialect, mlir::memref::MemRefDialect,

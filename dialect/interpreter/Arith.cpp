@@ -1,8 +1,9 @@
-//===- Arith.cpp - arith, math and affine, element by element ----------------------------------===//
+//===- Arith.cpp - arith, math and affine, element by element
+//----------------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "dialect/interpreter/Machine.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
@@ -13,89 +14,135 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-using Scalar = double (*)(const double *);
-
-int64_t asInteger(double x) { return int64_t(x); }
-int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
 double maximum(double x, double y) { return std::isnan(x) || x > y ? x : y; }
 double minimum(double x, double y) { return std::isnan(x) || x < y ? x : y; }
 
-#define UNARY(name, expression) {name, [](const double *x) -> double { return expression; }}
-const llvm::StringMap<Scalar> &elementwise() {
-  static const llvm::StringMap<Scalar> ops = {
-      UNARY("arith.addi", x[0] + x[1]),
-      UNARY("arith.subi", x[0] - x[1]),
-      UNARY("arith.muli", x[0] * x[1]),
-      UNARY("arith.divui", x[1] ? double(asInteger(x[0]) / asInteger(x[1])) : 0),
-      UNARY("arith.divsi", x[1] ? double(asInteger(x[0]) / asInteger(x[1])) : 0),
-      UNARY("arith.floordivsi", x[1] ? double(floorDivide(asInteger(x[0]), asInteger(x[1]))) : 0),
-      UNARY("arith.ceildivsi", x[1] ? -double(floorDivide(-asInteger(x[0]), asInteger(x[1]))) : 0),
-      UNARY("arith.remui", x[1] ? double(asInteger(x[0]) % asInteger(x[1])) : 0),
-      UNARY("arith.remsi", x[1] ? double(asInteger(x[0]) % asInteger(x[1])) : 0),
-      UNARY("arith.andi", double(asInteger(x[0]) & asInteger(x[1]))),
-      UNARY("arith.ori", double(asInteger(x[0]) | asInteger(x[1]))),
-      UNARY("arith.xori", double(asInteger(x[0]) ^ asInteger(x[1]))),
-      UNARY("arith.shli", double(asInteger(x[0]) << asInteger(x[1]))),
-      UNARY("arith.shrsi", double(asInteger(x[0]) >> asInteger(x[1]))),
-      UNARY("arith.minsi", std::min(x[0], x[1])),
-      UNARY("arith.maxsi", std::max(x[0], x[1])),
-      UNARY("arith.select", x[0] != 0 ? x[1] : x[2]),
-      UNARY("arith.index_cast", x[0]),
-      UNARY("arith.extsi", x[0]),
-      UNARY("arith.trunci", x[0]),
-      UNARY("arith.sitofp", x[0]),
-      UNARY("arith.fptosi", std::trunc(x[0])),
-      UNARY("arith.extf", x[0]),
-      UNARY("arith.truncf", x[0]),
-      UNARY("arith.addf", x[0] + x[1]),
-      UNARY("arith.subf", x[0] - x[1]),
-      UNARY("arith.mulf", x[0] * x[1]),
-      UNARY("arith.divf", x[0] / x[1]),
-      UNARY("arith.negf", -x[0]),
-      UNARY("arith.maximumf", maximum(x[0], x[1])),
-      UNARY("arith.minimumf", minimum(x[0], x[1])),
-      UNARY("math.absf", std::fabs(x[0])),
-      UNARY("math.exp", std::exp(x[0])),
-      UNARY("math.exp2", std::exp2(x[0])),
-      UNARY("math.log", std::log(x[0])),
-      UNARY("math.log2", std::log2(x[0])),
-      UNARY("math.sqrt", std::sqrt(x[0])),
-      UNARY("math.rsqrt", 1 / std::sqrt(x[0])),
-      UNARY("math.tanh", std::tanh(x[0])),
-      UNARY("math.sin", std::sin(x[0])),
-      UNARY("math.cos", std::cos(x[0])),
-      UNARY("math.erf", std::erf(x[0])),
-      UNARY("math.powf", std::pow(x[0], x[1])),
-      UNARY("math.floor", std::floor(x[0])),
-      UNARY("math.ceil", std::ceil(x[0])),
+#define FLOAT(name, expression) {name, [](const double *x) -> double { return expression; }}
+using FloatFn = double (*)(const double *);
+const llvm::StringMap<FloatFn> &floatOps() {
+  static const llvm::StringMap<FloatFn> ops = {
+      FLOAT("arith.select", x[0] != 0 ? x[1] : x[2]), // of any type
+      FLOAT("arith.extf", x[0]),
+      FLOAT("arith.truncf", x[0]),
+      FLOAT("arith.addf", x[0] + x[1]),
+      FLOAT("arith.subf", x[0] - x[1]),
+      FLOAT("arith.mulf", x[0] * x[1]),
+      FLOAT("arith.divf", x[0] / x[1]),
+      FLOAT("arith.negf", -x[0]),
+      FLOAT("arith.maximumf", maximum(x[0], x[1])),
+      FLOAT("arith.minimumf", minimum(x[0], x[1])),
+      FLOAT("arith.maxnumf", std::fmax(x[0], x[1])),
+      FLOAT("arith.minnumf", std::fmin(x[0], x[1])),
+      FLOAT("math.absf", std::fabs(x[0])),
+      FLOAT("math.exp", std::exp(x[0])),
+      FLOAT("math.exp2", std::exp2(x[0])),
+      FLOAT("math.log", std::log(x[0])),
+      FLOAT("math.log2", std::log2(x[0])),
+      FLOAT("math.sqrt", std::sqrt(x[0])),
+      FLOAT("math.rsqrt", 1 / std::sqrt(x[0])),
+      FLOAT("math.tanh", std::tanh(x[0])),
+      FLOAT("math.sin", std::sin(x[0])),
+      FLOAT("math.cos", std::cos(x[0])),
+      FLOAT("math.erf", std::erf(x[0])),
+      FLOAT("math.powf", std::pow(x[0], x[1])),
+      FLOAT("math.fma", x[0] * x[1] + x[2]),
+      FLOAT("math.floor", std::floor(x[0])),
+      FLOAT("math.ceil", std::ceil(x[0])),
+      FLOAT("math.trunc", std::trunc(x[0])),
+      FLOAT("math.roundeven", std::nearbyint(x[0])),
   };
   return ops;
 }
-#undef UNARY
+#undef FLOAT
 
-double compareIntegers(arith::CmpIPredicate predicate, double x, double y) {
-  APInt a(64, int64_t(x), /*isSigned=*/true), b(64, int64_t(y), /*isSigned=*/true);
-  return arith::applyCmpPredicate(predicate, a, b);
+/// An integer of some width, sign-extended, and its bits without the sign.
+struct Integer {
+  int64_t s;
+  uint64_t u;
+};
+int64_t wrap(uint64_t x, unsigned width) {
+  return width < 64 ? int64_t(x << (64 - width)) >> (64 - width) : int64_t(x);
 }
-double compareFloats(arith::CmpFPredicate predicate, double x, double y) {
-  return arith::applyCmpPredicate(predicate, APFloat(x), APFloat(y));
-}
-} // namespace
+int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+// INT64_MIN / -1 wraps instead of trapping.
+int64_t divide(int64_t a, int64_t b) { return b == -1 ? int64_t(-uint64_t(a)) : a / b; }
 
-double heddle::combineScalars(attn::Combine kind, double x, double y) {
-  if (kind == attn::Combine::max)
-    return maximum(x, y);
-  return kind == attn::Combine::add ? x + y : x * y;
+#define INTEGER(name, expression)                                                                  \
+  {name, [](const Integer *x) -> uint64_t { return uint64_t(expression); }}
+using IntegerFn = uint64_t (*)(const Integer *);
+const llvm::StringMap<IntegerFn> &integerOps() {
+  static const llvm::StringMap<IntegerFn> ops = {
+      INTEGER("arith.addi", x[0].u + x[1].u),
+      INTEGER("arith.subi", x[0].u - x[1].u),
+      INTEGER("arith.muli", x[0].u * x[1].u),
+      INTEGER("arith.andi", x[0].u & x[1].u),
+      INTEGER("arith.ori", x[0].u | x[1].u),
+      INTEGER("arith.xori", x[0].u ^ x[1].u),
+      INTEGER("arith.shli", x[0].u << x[1].u),
+      INTEGER("arith.shrsi", x[0].s >> x[1].u),
+      INTEGER("arith.shrui", x[0].u >> x[1].u),
+      INTEGER("arith.minsi", std::min(x[0].s, x[1].s)),
+      INTEGER("arith.maxsi", std::max(x[0].s, x[1].s)),
+      INTEGER("arith.minui", std::min(x[0].u, x[1].u)),
+      INTEGER("arith.maxui", std::max(x[0].u, x[1].u)),
+      INTEGER("arith.divui", x[0].u / x[1].u),
+      INTEGER("arith.remui", x[0].u % x[1].u),
+      INTEGER("arith.ceildivui", x[0].u / x[1].u + (x[0].u % x[1].u != 0)),
+      INTEGER("arith.divsi", divide(x[0].s, x[1].s)),
+      INTEGER("arith.remsi", x[1].s == -1 ? 0 : x[0].s % x[1].s),
+      INTEGER("arith.floordivsi", x[1].s == -1 ? divide(x[0].s, -1) : floorDivide(x[0].s, x[1].s)),
+      INTEGER("arith.ceildivsi", x[1].s == -1
+                                     ? divide(x[0].s, -1)
+                                     : floorDivide(x[0].s, x[1].s) + (x[0].s % x[1].s != 0)),
+      INTEGER("math.absi", x[0].s < 0 ? -x[0].u : x[0].u),
+      INTEGER("arith.index_cast", x[0].s),
+      INTEGER("arith.index_castui", x[0].u),
+      INTEGER("arith.extsi", x[0].s),
+      INTEGER("arith.extui", x[0].u),
+      INTEGER("arith.trunci", x[0].u),
+  };
+  return ops;
 }
-double heddle::neutralScalar(attn::Combine kind) {
-  if (kind == attn::Combine::max)
-    return -std::numeric_limits<double>::infinity();
-  return kind == attn::Combine::add ? 0 : 1;
+#undef INTEGER
+
+unsigned widthOf(Type type) {
+  auto integer = dyn_cast<IntegerType>(getElementTypeOrSelf(type));
+  return integer ? integer.getWidth() : 64; // index
+}
+Integer asInteger(double x, unsigned width) {
+  int64_t s = wrap(uint64_t(toInteger(x)), width);
+  return {s, width < 64 ? uint64_t(s) & ((uint64_t(1) << width) - 1) : uint64_t(s)};
+}
+
+bool compare(arith::CmpIPredicate predicate, Integer x, Integer y) {
+  using P = arith::CmpIPredicate;
+  switch (predicate) {
+  case P::eq:
+    return x.s == y.s;
+  case P::ne:
+    return x.s != y.s;
+  case P::slt:
+    return x.s < y.s;
+  case P::sle:
+    return x.s <= y.s;
+  case P::sgt:
+    return x.s > y.s;
+  case P::sge:
+    return x.s >= y.s;
+  case P::ult:
+    return x.u < y.u;
+  case P::ule:
+    return x.u <= y.u;
+  case P::ugt:
+    return x.u > y.u;
+  case P::uge:
+    return x.u >= y.u;
+  }
+  llvm_unreachable("all predicates are above");
 }
 
 /// Applies `fn` to each element of the operands; scalars stand for all.
-template <typename Fn> static Array apply(ArrayRef<const Array *> in, Fn fn) {
+template <typename Fn> Array apply(ArrayRef<const Array *> in, Fn fn) {
   Array out;
   for (const Array *a : in)
     if (!a->isScalar())
@@ -108,34 +155,123 @@ template <typename Fn> static Array apply(ArrayRef<const Array *> in, Fn fn) {
   }
   return out;
 }
+} // namespace
+
+int64_t heddle::toInteger(double x) {
+  constexpr double limit = 9223372036854775808.0;
+  if (x >= limit)
+    return std::numeric_limits<int64_t>::max();
+  return x >= -limit ? int64_t(x) : x < -limit ? std::numeric_limits<int64_t>::min() : 0;
+}
+double heddle::combineScalars(attn::Combine kind, double x, double y) {
+  if (kind == attn::Combine::max)
+    return maximum(x, y);
+  return kind == attn::Combine::add ? x + y : x * y;
+}
+double heddle::neutralScalar(attn::Combine kind) {
+  if (kind == attn::Combine::max)
+    return -std::numeric_limits<double>::infinity();
+  return kind == attn::Combine::add ? 0 : 1;
+}
+
+/// Integers wrap at their width. What doubles cannot hold, what arith leaves undefined: an error.
+bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in) {
+  IntegerFn fn = integerOps().lookup(op->getName().getStringRef());
+  unsigned from = widthOf(op->getOperand(0).getType()), to = widthOf(op->getResult(0).getType());
+  bool divides = isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+                     arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
+  bool shifts = isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op);
+  const char *wrong = nullptr;
+  Array result = apply(in, [&](const double *x) {
+    Integer operands[2] = {asInteger(x[0], from), {0, 0}};
+    if (in.size() > 1)
+      operands[1] = asInteger(x[1], from);
+    if (divides && operands[1].s == 0) {
+      wrong = "division by zero";
+      return 0.0;
+    }
+    if (shifts && operands[1].u >= from) {
+      wrong = "a shift by the width or more";
+      return 0.0;
+    }
+    int64_t value = wrap(fn(operands), to);
+    double held = double(value);
+    if (held >= 9223372036854775808.0 || int64_t(held) != value)
+      wrong = "an integer beyond 2^53, which is not exact here";
+    return to == 1 ? double(value & 1) : held;
+  });
+  if (wrong)
+    return fail(op, wrong);
+  set(op, {std::move(result)});
+  return true;
+}
+
+bool Machine::evalCast(Operation *op, ArrayRef<const Array *> in) {
+  unsigned from = widthOf(op->getOperand(0).getType()), to = widthOf(op->getResult(0).getType());
+  set(op, {apply(in, [&](const double *x) {
+        if (isa<arith::SIToFPOp>(op))
+          return double(asInteger(x[0], from).s);
+        if (isa<arith::UIToFPOp>(op))
+          return double(asInteger(x[0], from).u);
+        double limit = std::ldexp(1.0, int(to) - 1); // saturates, NaN gives 0
+        double most = to < 54 ? limit - 1 : limit - 1024;
+        return std::isnan(x[0]) ? 0.0 : std::clamp(std::trunc(x[0]), -limit, most);
+      })});
+  return true;
+}
 
 bool Machine::evalElementwise(Operation *op, bool &known) {
   known = true;
+  StringRef name = op->getName().getStringRef();
+  bool isInteger = integerOps().contains(name);
+  bool isCast = isa<arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp>(op);
+  FloatFn fn = floatOps().lookup(name);
+  known = isInteger || isCast || fn || isa<arith::CmpIOp, arith::CmpFOp>(op);
+  if (!known)
+    return true;
   SmallVector<const Array *, 4> in;
   for (Value operand : op->getOperands())
     in.push_back(&array(operand));
-  if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
-    set(op, {apply(in, [&](const double *x) {
-          return compareIntegers(compare.getPredicate(), x[0], x[1]);
-        })});
-    return true;
+  if (isInteger)
+    return evalInteger(op, in);
+  Array result;
+  if (auto cmp = dyn_cast<arith::CmpIOp>(op)) {
+    unsigned width = widthOf(cmp.getLhs().getType());
+    result = apply(in, [&](const double *x) {
+      return compare(cmp.getPredicate(), asInteger(x[0], width), asInteger(x[1], width));
+    });
+  } else if (auto cmp = dyn_cast<arith::CmpFOp>(op)) {
+    result = apply(in, [&](const double *x) {
+      return arith::applyCmpPredicate(cmp.getPredicate(), APFloat(x[0]), APFloat(x[1]));
+    });
+  } else if (isCast) {
+    if (!evalCast(op, in))
+      return false;
+    result = array(op->getResult(0));
+  } else {
+    result = apply(in, fn);
   }
-  if (auto compare = dyn_cast<arith::CmpFOp>(op)) {
-    set(op, {apply(in, [&](const double *x) {
-          return compareFloats(compare.getPredicate(), x[0], x[1]);
-        })});
-    return true;
-  }
-  auto found = elementwise().find(op->getName().getStringRef());
-  known = found != elementwise().end();
-  if (!known)
-    return true;
-  Array result = apply(in, found->second);
-  if (options.single && isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType())))
-    for (double &x : result.data)
-      x = float(x);
+  if (options.round)
+    roundTo(op->getResult(0).getType(), result);
   set(op, {std::move(result)});
   return true;
+}
+
+void heddle::roundTo(Type type, Array &array) {
+  auto floatType = dyn_cast<FloatType>(getElementTypeOrSelf(type));
+  if (!floatType || floatType.isF64())
+    return;
+  for (double &x : array.data) {
+    if (floatType.isF32()) {
+      x = float(x);
+      continue;
+    }
+    bool losesInfo;
+    APFloat value(x);
+    value.convert(floatType.getFloatSemantics(), APFloat::rmNearestTiesToEven, &losesInfo);
+    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
+    x = value.convertToDouble();
+  }
 }
 
 bool Machine::evalConstant(Operation *op) {
@@ -154,6 +290,8 @@ bool Machine::evalConstant(Operation *op) {
     set(op, {std::move(result)});
     return true;
   }
+  if (!isa<FloatAttr, IntegerAttr>(value))
+    return fail(op, "expected a number");
   set(op, {Array(number(value))});
   return true;
 }
@@ -168,8 +306,11 @@ bool Machine::evalAffine(Operation *op) {
     map = cast<affine::AffineMaxOp>(op).getAffineMap();
   Builder b(op->getContext());
   SmallVector<Attribute> operands, results;
-  for (Value operand : op->getOperands())
+  for (Value operand : op->getOperands()) {
+    if (!array(operand).isScalar())
+      return fail(op, "expected one index for all elements");
     operands.push_back(b.getIndexAttr(integer(operand)));
+  }
   if (failed(map.constantFold(operands, results)))
     return fail(op, "an affine map without a value");
   SmallVector<int64_t> values;

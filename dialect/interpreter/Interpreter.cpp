@@ -1,4 +1,5 @@
-//===- Interpreter.cpp - the main loop ---------------------------------------------------------===//
+//===- Interpreter.cpp - the main loop
+//---------------------------------------------------------===//
 
 #include "dialect/interpreter/Interpreter.h"
 #include "dialect/interpreter/Machine.h"
@@ -51,36 +52,78 @@ bool Machine::eval(Operation *op) {
   return fail(op, "cannot be interpreted");
 }
 
-bool Machine::runFunction(func::FuncOp function, MutableArrayRef<Array> arguments) {
+/// The argument that a returned tensor is to be written to, or -1.
+static int64_t destination(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    unsigned number = cast<OpResult>(value).getResultNumber();
+    if (auto attend = dyn_cast<attn::AttendOp>(op))
+      value = attend.getOuts()[number];
+    else if (auto recur = dyn_cast<attn::RecurOp>(op))
+      value = recur.getOuts()[number];
+    else
+      return -1;
+  }
+  auto argument = cast<BlockArgument>(value);
+  return isa<func::FuncOp>(argument.getOwner()->getParentOp()) ? argument.getArgNumber() : -1;
+}
+
+/// An argument has the rank and the static sizes of its type, and as many elements as its shape
+/// says.
+static bool fits(Type type, const Array &argument) {
+  auto shaped = dyn_cast<ShapedType>(type);
+  if (argument.data.size() != Array::count(argument.shape))
+    return false;
+  if (!shaped)
+    return argument.isScalar();
+  if (!shaped.hasRank() || size_t(shaped.getRank()) != argument.shape.size())
+    return false;
+  for (auto [expected, got] : llvm::zip_equal(shaped.getShape(), argument.shape))
+    if (got < 0 || (!ShapedType::isDynamic(expected) && expected != got))
+      return false;
+  return true;
+}
+
+bool Machine::runFunction(func::FuncOp function, MutableArrayRef<Array> arguments,
+                          std::vector<Array> *returned) {
+  if (function.isExternal() || !function.getBody().hasOneBlock())
+    return fail(function, "expected a body of one block");
   Block &entry = function.front();
   if (entry.getNumArguments() != arguments.size())
     return fail(function, "expected " + Twine(entry.getNumArguments()) + " arguments, got " +
                               Twine(arguments.size()));
-  Slots slots;
+  for (auto [i, argument] : llvm::enumerate(arguments))
+    if (!fits(entry.getArgument(i).getType(), argument))
+      return fail(function, "argument " + Twine(i) + " does not have the shape of its type");
+  Slots slots, results;
   std::vector<std::shared_ptr<Array>> memories(arguments.size());
   for (auto [i, argument] : llvm::enumerate(arguments)) {
-    auto type = dyn_cast<ShapedType>(entry.getArgument(i).getType());
-    if (!type) {
-      slots.push_back(Slot(argument));
-      continue;
-    }
-    if (size_t(type.getRank()) != argument.shape.size())
-      return fail(function, "argument " + Twine(i) + " has another rank");
-    memories[i] = std::make_shared<Array>(std::move(argument));
-    slots.push_back(Slot(memories[i]));
+    bool isMemory = isa<ShapedType>(entry.getArgument(i).getType());
+    if (isMemory)
+      memories[i] = std::make_shared<Array>(std::move(argument));
+    slots.push_back(isMemory ? Slot(memories[i]) : Slot(argument));
   }
-  Slots results;
   bool good = run(entry, slots, results);
   for (auto [i, memory] : llvm::enumerate(memories))
     if (memory)
-      arguments[i] = std::move(*memory);
-  return good;
+      arguments[i] = *memory;
+  if (!good)
+    return false;
+  for (auto [value, slot] : llvm::zip_equal(entry.getTerminator()->getOperands(), results)) {
+    const Array &whole = slot.memory ? *slot.memory : slot.array;
+    int64_t to = slot.memory ? destination(value) : -1;
+    if (to >= 0)
+      arguments[to] = whole;
+    if (returned)
+      returned->push_back(whole);
+  }
+  return true;
 }
 
 bool heddle::interpret(func::FuncOp function, MutableArrayRef<Array> arguments,
-                       const InterpreterOptions &options, std::string &error) {
+                       const InterpreterOptions &options, std::string &error,
+                       std::vector<Array> *returned) {
   Machine machine(options);
-  bool good = machine.runFunction(function, arguments);
+  bool good = machine.runFunction(function, arguments, returned);
   error = machine.error;
   return good;
 }

@@ -1,8 +1,10 @@
-//===- Interpreter.h - surface and tile ops in double precision --------------------------------===//
+//===- Interpreter.h - surface and tile ops in double precision
+//--------------------------------===//
 //
-// One of the two truths (the other is test/oracle, a stranger to the compiler): the IR means what runs
-// here. Floats are doubles, casts the identity, so that every pass must agree to 1e-11 and a wrong bound
-// cannot hide. Grids and strips run backwards: a program that relies on their order fails here.
+// One of the two truths (the other is test/oracle, a stranger to the compiler): the IR means what
+// runs here. Floats are doubles, casts the identity, so that every pass must agree to 1e-11 and a
+// wrong bound cannot hide. Grids and strips run backwards: a program that relies on their order
+// fails here.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -11,25 +13,35 @@
 
 #include "dialect/interpreter/Value.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <functional>
 #include <string>
 
 namespace heddle {
 
 struct InterpreterOptions {
-  /// Every float result is rounded to f32 and sums run in index order: the naive evaluation of the
-  /// numeric contract. Surface ops only.
-  bool single = false;
-  /// `out` is the sum of |weight| |value|, the scale of an element's rounding errors. Surface ops only.
+  /// Every float result is rounded to its type and sums run in index order, in f32: the naive
+  /// evaluation of the numeric contract. Sums are rounded in surface ops only.
+  bool round = false;
+  /// `out` is the sum of |weight| |value|, the scale of an element's rounding errors. Surface ops
+  /// only.
   bool magnitudes = false;
-  /// Only query rows whose number is a multiple are computed; the others stay as they are. 1: all.
-  int64_t everyRow = 1;
+  /// Reads out of bounds in the body of a map give NaN instead of an error: from the tilings to
+  /// HoistReads a body may read where its mask lets nothing through.
+  bool unhoisted = false;
+  /// Grids, strips and rows run forwards.
+  bool forwards = false;
+  /// The rows (their indices) a surface op computes; the elements of others stay as they are. Null:
+  /// all.
+  std::function<bool(llvm::ArrayRef<int64_t>)> rows;
 };
 
-/// Runs a function on arguments in its order: tensors and memrefs are read and written in place (the
-/// results of a function on tensors are copied into the arguments they are the destinations of), scalars
-/// are arrays of rank 0. False: `error` says what and where.
+/// Runs a function on arguments in its order: tensors and memrefs are read and written in place
+/// (tensors that a function returns are copied into the arguments they are the destinations of),
+/// scalars are arrays of rank 0. `returned`, if given, receives all it returns. False: `error` says
+/// what and where; the arguments then hold what was written up to there.
 bool interpret(mlir::func::FuncOp function, llvm::MutableArrayRef<Array> arguments,
-               const InterpreterOptions &options, std::string &error);
+               const InterpreterOptions &options, std::string &error,
+               std::vector<Array> *returned = nullptr);
 
 } // namespace heddle
 

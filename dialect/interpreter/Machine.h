@@ -1,4 +1,5 @@
-//===- Machine.h - the state of an interpretation ----------------------------------------------===//
+//===- Machine.h - the state of an interpretation
+//----------------------------------------------===//
 
 #ifndef HEDDLE_DIALECT_INTERPRETER_MACHINE_H
 #define HEDDLE_DIALECT_INTERPRETER_MACHINE_H
@@ -7,10 +8,14 @@
 #include "dialect/interpreter/Interpreter.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/DenseMap.h"
+#include <map>
 
 namespace heddle {
 
 using Slots = std::vector<Slot>;
+
+/// What is no integer (a NaN in a caller's table) becomes the nearest one, or 0.
+int64_t toInteger(double x);
 
 class Machine {
 public:
@@ -18,7 +23,8 @@ public:
 
   /// Runs a block to its end; what its terminator takes, or false after an error.
   bool run(mlir::Block &block, Slots arguments, Slots &results);
-  bool runFunction(mlir::func::FuncOp function, llvm::MutableArrayRef<Array> arguments);
+  bool runFunction(mlir::func::FuncOp function, llvm::MutableArrayRef<Array> arguments,
+                   std::vector<Array> *returned);
 
   std::string error;
 
@@ -28,6 +34,8 @@ private:
 
   // Arith.cpp: scalars and elementwise.
   bool evalElementwise(mlir::Operation *op, bool &known);
+  bool evalInteger(mlir::Operation *op, llvm::ArrayRef<const Array *> in);
+  bool evalCast(mlir::Operation *op, llvm::ArrayRef<const Array *> in);
   bool evalConstant(mlir::Operation *op);
   bool evalAffine(mlir::Operation *op);
 
@@ -35,8 +43,12 @@ private:
   bool evalForall(mlir::scf::ForallOp op);
   bool evalFor(mlir::scf::ForOp op);
   bool evalIf(mlir::scf::IfOp op);
-  bool evalRead(mlir::Operation *op, mlir::Value from, mlir::ValueRange subscripts);
   bool evalMemory(mlir::Operation *op, bool &known);
+  bool evalShape(mlir::Operation *op, bool &known);
+  bool evalRead(mlir::Operation *op, mlir::Value from, mlir::ValueRange subscripts);
+  bool evalWrite(mlir::Operation *op, mlir::Value value, mlir::Value to,
+                 mlir::ValueRange subscripts);
+  bool allocate(mlir::Operation *op, mlir::ShapedType type, mlir::ValueRange sizes);
 
   // Tile.cpp
   bool evalTile(mlir::Operation *op, bool &known);
@@ -50,20 +62,41 @@ private:
   bool evalAdvance(attn::AdvanceOp op);
 
   // Surface.cpp
+  /// What the regions of an attend need for each row: index arrays, and results by row.
+  struct Attend {
+    attn::AttendOp op;
+    int64_t numKeys = 1;
+    std::vector<Array> keys, keysD, keysE; // key indices; with d; with e
+    std::vector<Array> depth;              // d alone
+    Array *out = nullptr, *lse = nullptr;  // memory written
+    /// Results of a region by the row indices it mentions.
+    llvm::DenseMap<mlir::Region *, std::map<std::vector<int64_t>, Array>> memo;
+    size_t memoSize = 0;
+  };
   bool evalAttend(attn::AttendOp op);
-  bool attendRow(attn::AttendOp op, llvm::ArrayRef<int64_t> rows, int64_t numKeys, const Array &keys,
-                 const Array &values);
+  bool attendRow(Attend &attend, llvm::ArrayRef<int64_t> row, int64_t number);
+  bool scores(Attend &attend, llvm::ArrayRef<int64_t> row, llvm::ArrayRef<char> kept,
+              Array &scores);
+  bool weights(Attend &attend, llvm::ArrayRef<int64_t> row, llvm::ArrayRef<char> kept,
+               Array &weights, double &lse, bool &none);
+  bool weighValues(Attend &attend, llvm::ArrayRef<int64_t> row, llvm::ArrayRef<char> kept,
+                   const Array &weights, double *out);
   bool evalRecur(attn::RecurOp op);
-  bool recurHead(attn::RecurOp op, llvm::MutableArrayRef<int64_t> rows);
-  /// A region at some indices: given ones are scalars, the last `free` run over the given sizes (their
-  /// product is the shape of the result), then come numbers.
-  bool region(mlir::Region &region, llvm::ArrayRef<int64_t> indices, llvm::ArrayRef<int64_t> free,
+  bool recurHead(attn::RecurOp op, llvm::ArrayRef<int64_t> sizes, llvm::ArrayRef<int64_t> head,
+                 int64_t number, llvm::ArrayRef<Array *> memories);
+  /// Memory for each tensor written, with what the operand holds, of the shapes given.
+  bool openOutputs(mlir::Operation *op, mlir::ValueRange outs,
+                   llvm::ArrayRef<llvm::SmallVector<int64_t>> shapes, Slots &slots);
+  /// A region on row indices, index arrays, and numbers.
+  bool region(mlir::Region &region, llvm::ArrayRef<int64_t> row, llvm::ArrayRef<Array> free,
               llvm::ArrayRef<Array> numbers, Array &result);
+  const Array *memoized(Attend &attend, mlir::Region &region, llvm::ArrayRef<int64_t> row,
+                        llvm::ArrayRef<Array> free);
 
   const Array &array(mlir::Value value) { return env[value].array; }
-  int64_t integer(mlir::Value value) { return int64_t(env[value].array.data[0]); }
+  int64_t integer(mlir::Value value) { return toInteger(env[value].array.data[0]); }
   void set(mlir::Operation *op, Slots results);
-  double rounded(double x) const { return options.single ? double(float(x)) : x; }
+  double rounded(double x) const { return options.round ? double(float(x)) : x; }
 
   const InterpreterOptions &options;
   llvm::DenseMap<mlir::Value, Slot> env;
@@ -72,6 +105,9 @@ private:
 /// max loses no NaN.
 double combineScalars(attn::Combine kind, double x, double y);
 double neutralScalar(attn::Combine kind);
+
+/// Rounds to the float type of an element, if it is one.
+void roundTo(mlir::Type type, Array &array);
 
 } // namespace heddle
 

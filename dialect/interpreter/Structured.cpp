@@ -1,22 +1,28 @@
-//===- Structured.cpp - loops, branches, reads of memory ---------------------------------------===//
+//===- Structured.cpp - loops, branches, reads of memory
+//---------------------------------------===//
 
 #include "dialect/interpreter/Machine.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
+#include <algorithm>
+#include <limits>
 
 using namespace mlir;
 using namespace heddle;
 
-/// Backwards: an item must not need another.
+/// Backwards, unless asked otherwise: an item must not need another.
 bool Machine::evalForall(scf::ForallOp op) {
+  if (!op.isNormalized() || op.getNumResults())
+    return fail(op, "expected a grid that counts from 0 by 1 and has no results");
   SmallVector<int64_t> sizes;
   for (OpFoldResult size : op.getMixedUpperBound())
     sizes.push_back(isa<Value>(size) ? integer(cast<Value>(size)) : *getConstantIntValue(size));
   Slots none;
-  for (int64_t n = computeProduct(sizes) - 1; n >= 0; --n) {
+  int64_t count = computeProduct(sizes);
+  for (int64_t n = 0; n < count; ++n) {
     Slots position;
-    for (int64_t i : delinearize(n, computeSuffixProduct(sizes)))
+    for (int64_t i : delinearize(options.forwards ? n : count - 1 - n, computeSuffixProduct(sizes)))
       position.push_back(Array(double(i)));
     if (!run(*op.getBody(), position, none))
       return false;
@@ -31,7 +37,8 @@ bool Machine::evalFor(scf::ForOp op) {
   int64_t step = integer(op.getStep());
   if (step <= 0)
     return fail(op, "a step that is not positive");
-  for (int64_t i = integer(op.getLowerBound()), end = integer(op.getUpperBound()); i < end; i += step) {
+  for (int64_t i = integer(op.getLowerBound()), end = integer(op.getUpperBound()); i < end;
+       i += step) {
     state.insert(state.begin(), Slot(Array(double(i))));
     Slots next;
     if (!run(*op.getBody(), state, next))
@@ -43,6 +50,8 @@ bool Machine::evalFor(scf::ForOp op) {
 }
 
 bool Machine::evalIf(scf::IfOp op) {
+  if (!array(op.getCondition()).isScalar())
+    return fail(op, "expected one condition for all elements");
   Region &region = integer(op.getCondition()) ? op.getThenRegion() : op.getElseRegion();
   Slots results;
   if (!region.empty() && !run(region.front(), {}, results))
@@ -51,32 +60,101 @@ bool Machine::evalIf(scf::IfOp op) {
   return true;
 }
 
-/// One element, or one per element of the subscripts.
+namespace {
+/// Where the elements lie that some subscripts name, in memory seen through a permutation.
+class Addresses {
+public:
+  Addresses(const Slot &slot, const Array &memory, ArrayRef<const Array *> subscripts) {
+    SmallVector<int64_t> strides = computeSuffixProduct(memory.shape);
+    for (auto [i, subscript] : llvm::enumerate(subscripts)) {
+      unsigned axis = slot.permutation.empty() ? i : slot.permutation[i];
+      axes.push_back({subscript, memory.shape[axis], strides[axis]});
+      if (!subscript->isScalar())
+        shape = subscript->shape;
+    }
+  }
+  /// Of element i, each subscript moved to the nearest one inside; `outside`: the subscript that
+  /// needed it.
+  int64_t at(size_t i, const double *&outside) const {
+    int64_t address = 0;
+    for (const Axis &axis : axes) {
+      const double *x = &axis.subscript->data[axis.subscript->isScalar() ? 0 : i];
+      if (!(*x >= 0 && *x < double(axis.size)))
+        outside = x;
+      address += toInteger(std::clamp(*x, 0.0, double(axis.size - 1))) * axis.stride;
+    }
+    return address;
+  }
+  SmallVector<int64_t> shape; // of the elements named; empty: one
+
+private:
+  struct Axis {
+    const Array *subscript;
+    int64_t size, stride;
+  };
+  SmallVector<Axis> axes;
+};
+} // namespace
+
+/// One element, or one per element of the subscripts. Subscripts of a tensor are moved inside, as
+/// the language says; those of memory and of tiles must be inside, but what has no elements reads
+/// as 0.
 bool Machine::evalRead(Operation *op, Value from, ValueRange subscripts) {
   const Slot &slot = env[from];
   const Array &whole = slot.memory ? *slot.memory : slot.array;
-  Array out;
+  SmallVector<const Array *> in;
   for (Value subscript : subscripts)
-    if (!array(subscript).isScalar())
-      out = Array(array(subscript).shape);
-  if (whole.data.empty()) { // reads as 0
-    set(op, {std::move(out)});
-    return true;
-  }
-  for (size_t i = 0; i < out.data.size(); ++i) {
-    SmallVector<int64_t> at(whole.shape.size());
-    for (auto [axis, subscript] : llvm::enumerate(subscripts))
-      at[slot.permutation.empty() ? axis : slot.permutation[axis]] =
-          int64_t(array(subscript).at(i));
-    int64_t address = 0;
-    for (auto [index, size] : llvm::zip_equal(at, whole.shape)) {
-      if (index < 0 || index >= size)
-        return fail(op, "index " + Twine(index) + " of an axis of " + Twine(size));
-      address = address * size + index;
+    in.push_back(&array(subscript));
+  bool clamps = isa<tensor::ExtractOp>(op) && slot.memory;
+  Addresses addresses(slot, whole, in);
+  Array out;
+  if (!addresses.shape.empty())
+    out = Array(addresses.shape);
+  if (!whole.data.empty())
+    for (size_t i = 0; i < out.data.size(); ++i) {
+      const double *outside = nullptr;
+      out.data[i] = whole.data[addresses.at(i, outside)];
+      if (!outside || clamps)
+        continue;
+      if (!options.unhoisted || !op->getParentOfType<attn::MapOp>())
+        return fail(op, "index " + Twine(toInteger(*outside)) + " is out of bounds");
+      out.data[i] = std::numeric_limits<double>::quiet_NaN();
     }
-    out.data[i] = whole.data[address];
-  }
   set(op, {std::move(out)});
+  return true;
+}
+
+bool Machine::evalWrite(Operation *op, Value value, Value to, ValueRange subscripts) {
+  const Slot &slot = env[to];
+  SmallVector<const Array *> in;
+  for (Value subscript : subscripts)
+    in.push_back(&array(subscript));
+  Addresses addresses(slot, *slot.memory, in);
+  if (!addresses.shape.empty() || !array(value).isScalar())
+    return fail(op, "expected one element to write");
+  const double *outside = nullptr;
+  int64_t address = slot.memory->data.empty() ? -1 : addresses.at(0, outside);
+  if (outside || address < 0)
+    return fail(op, "index " + Twine(outside ? toInteger(*outside) : 0) + " is out of bounds");
+  slot.memory->data[address] = array(value).data[0];
+  return true;
+}
+
+/// Nothing has been written: what reads it too early becomes NaN.
+bool Machine::allocate(Operation *op, ShapedType type, ValueRange sizes) {
+  SmallVector<int64_t> shape(type.getShape());
+  unsigned dynamic = 0;
+  double count = 1;
+  for (int64_t &size : shape) {
+    if (ShapedType::isDynamic(size))
+      size = integer(sizes[dynamic++]);
+    if (size < 0)
+      return fail(op, "a size of " + Twine(size));
+    count *= double(size);
+  }
+  if (count > double(int64_t(1) << 33))
+    return fail(op, "more than 2^33 elements");
+  set(op, {Slot(std::make_shared<Array>(shape, std::numeric_limits<double>::quiet_NaN()))});
   return true;
 }
 
@@ -92,32 +170,50 @@ bool Machine::evalMemory(Operation *op, bool &known) {
     return evalRead(op, extract.getTensor(), extract.getIndices());
   if (auto load = dyn_cast<memref::LoadOp>(op))
     return evalRead(op, load.getMemRef(), load.getIndices());
+  if (auto store = dyn_cast<memref::StoreOp>(op))
+    return evalWrite(op, store.getValue(), store.getMemRef(), store.getIndices());
+  if (auto alloc = dyn_cast<memref::AllocOp>(op))
+    return allocate(op, alloc.getType(), alloc.getDynamicSizes());
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    return allocate(op, empty.getType(), empty.getDynamicSizes());
+  if (isa<memref::DeallocOp>(op))
+    return true;
+  return evalShape(op, known);
+}
+
+bool Machine::evalShape(Operation *op, bool &known) {
   if (auto splat = dyn_cast<tensor::SplatOp>(op)) {
+    if (!splat.getType().hasStaticShape() || !array(splat.getInput()).isScalar())
+      return fail(op, "expected a static shape and one number");
     set(op, {Array(splat.getType().getShape(), array(splat.getInput()).data[0])});
     return true;
   }
   if (isa<memref::DimOp, tensor::DimOp>(op)) {
     const Slot &slot = env[op->getOperand(0)];
+    const Array &whole = slot.memory ? *slot.memory : slot.array;
     int64_t axis = integer(op->getOperand(1));
-    set(op, {Array(double(slot.memory->shape[slot.permutation.empty() ? axis
-                                                                      : slot.permutation[axis]]))});
+    if (axis < 0 || axis >= int64_t(whole.shape.size()))
+      return fail(op, "axis " + Twine(axis) + " of " + Twine(whole.shape.size()));
+    set(op, {Array(double(whole.shape[slot.permutation.empty() ? axis : slot.permutation[axis]]))});
     return true;
   }
   if (auto view = dyn_cast<memref::TransposeOp>(op)) {
     Slot slot = env[view.getIn()];
-    for (AffineExpr axis : view.getPermutation().getResults())
-      slot.permutation.push_back(cast<AffineDimExpr>(axis).getPosition());
+    SmallVector<unsigned> before = slot.permutation;
+    slot.permutation.clear();
+    for (AffineExpr axis : view.getPermutation().getResults()) {
+      unsigned position = cast<AffineDimExpr>(axis).getPosition();
+      slot.permutation.push_back(before.empty() ? position : before[position]);
+    }
     set(op, {slot});
     return true;
   }
-  if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
-    SmallVector<int64_t> shape(alloc.getType().getShape());
-    unsigned dynamic = 0;
-    for (int64_t &size : shape)
-      if (ShapedType::isDynamic(size))
-        size = integer(alloc.getDynamicSizes()[dynamic++]);
-    // Nothing has been written: what reads it too early becomes NaN.
-    set(op, {Slot(std::make_shared<Array>(shape, std::numeric_limits<double>::quiet_NaN()))});
+  if (auto view = dyn_cast<memref::CastOp>(op)) {
+    set(op, {env[view.getSource()]});
+    return true;
+  }
+  if (auto view = dyn_cast<tensor::CastOp>(op)) {
+    set(op, {env[view.getSource()]});
     return true;
   }
   known = false;

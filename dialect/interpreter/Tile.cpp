@@ -1,4 +1,5 @@
-//===- Tile.cpp - tile ops by their definitions ------------------------------------------------===//
+//===- Tile.cpp - tile ops by their definitions
+//------------------------------------------------===//
 
 #include "dialect/interpreter/Machine.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -105,17 +106,18 @@ bool Machine::evalAccess(Operation *op) {
   double scale = scaleAttr ? scaleAttr->convertToDouble() : 1;
   int64_t limit = integer(load ? load.getLimit() : store.getLimit());
   SmallVector<int64_t> first;
-  for (OpFoldResult i : getMixedValues(load ? load.getStaticIndices() : store.getStaticIndices(),
-                                       load ? load.getIndices() : store.getIndices(),
-                                       op->getContext()))
+  for (OpFoldResult i :
+       getMixedValues(load ? load.getStaticIndices() : store.getStaticIndices(),
+                      load ? load.getIndices() : store.getIndices(), op->getContext()))
     first.push_back(isa<Value>(i) ? integer(cast<Value>(i)) : *getConstantIntValue(i));
-  int64_t rowDim = sizes.size() - type.getRank(), numCols = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  int64_t rowDim = sizes.size() - type.getRank(),
+          numCols = type.getRank() == 2 ? type.getDimSize(1) : 1;
   Array out(type.getShape());
   const Array *tile = store ? &array(store.getTile()) : nullptr;
   for (int64_t r = 0; r < type.getDimSize(0); ++r) {
     SmallVector<int64_t> at = first;
     for (auto [i, list] : llvm::enumerate(lists))
-      at[rowDim + 1 + i - lists.size()] += int64_t(array(list).data[r]);
+      at[rowDim + 1 + i - lists.size()] += toInteger(array(list).data[r]);
     if (lists.empty())
       at[rowDim] += r;
     if (at[rowDim] < 0 || at[rowDim] >= limit)
@@ -151,14 +153,18 @@ bool Machine::evalStrips(StripsOp op) {
     wholes.push_back(array(value));
   for (Value value : op.getCarried())
     results.push_back(array(value));
+  if (wholes.empty())
+    return true;
   int64_t numStrips = wholes.front().array.shape[0] / width;
-  for (int64_t s = numStrips - 1; s >= 0; --s) {
+  for (int64_t n = 0; n < numStrips; ++n) {
+    int64_t s = options.forwards ? n : numStrips - 1 - n;
     Slots strips, next;
     for (const Slot &whole : wholes) {
       Array strip = whole.array;
       strip.shape[0] = width;
       size_t size = Array::count(strip.shape);
-      strip.data.assign(whole.array.data.begin() + s * size, whole.array.data.begin() + (s + 1) * size);
+      strip.data.assign(whole.array.data.begin() + s * size,
+                        whole.array.data.begin() + (s + 1) * size);
       strips.push_back(std::move(strip));
     }
     if (!run(op.getBody().front(), strips, next))

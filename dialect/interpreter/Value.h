@@ -1,8 +1,10 @@
-//===- Value.h - arrays of doubles, what SSA values hold while they are interpreted ------------===//
+//===- Value.h - arrays of doubles, what SSA values hold while they are interpreted
+//------------===//
 
 #ifndef HEDDLE_DIALECT_INTERPRETER_VALUE_H
 #define HEDDLE_DIALECT_INTERPRETER_VALUE_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include <cstdint>
 #include <memory>
@@ -10,8 +12,9 @@
 
 namespace heddle {
 
-/// An array in row-major order. One of rank 0 is a scalar and stands for any shape, so that the body of a
-/// map runs once, on whole tiles. Integers are doubles too: exact up to 2^53. True is 1.
+/// An array in row-major order. One of rank 0 is a scalar and stands for any shape, so that the
+/// body of a map runs once, on whole tiles. Integers are doubles too, exact up to 2^53 and an error
+/// beyond. True is 1.
 struct Array {
   llvm::SmallVector<int64_t> shape;
   std::vector<double> data;
@@ -30,11 +33,13 @@ struct Array {
   double at(size_t i) const { return data[data.size() == 1 ? 0 : i]; }
 };
 
-/// An array, the memory behind a memref or a tensor argument (shared by its views), or tile numbers.
+/// An array, the memory behind a memref or a tensor argument (shared by its views), or tile
+/// numbers.
 struct Slot {
   Array array;
   std::shared_ptr<Array> memory;
-  llvm::SmallVector<unsigned> permutation; // axis of the memory for each axis of a view; empty: itself
+  llvm::SmallVector<unsigned>
+      permutation; // axis of the memory for each axis of a view; empty: itself
   std::vector<int64_t> tiles;
   int64_t numFull = 0;
 

@@ -18,7 +18,7 @@ double heddle::threadSeconds() {
 
 namespace {
 // Twelve chains of FMAs hide the latency of any machine here; assembly, so that no compiler folds them.
-constexpr long peakSteps = 4000, l1Steps = 96, depth = 64;
+constexpr long peakSteps = 20000, l1Steps = 96, depth = 64;
 
 #if defined(__x86_64__)
 #define CHAIN(i) asm volatile("vfmadd213ps %2, %1, %0" : "+v"(a[i]) : "v"(x), "v"(y));
