@@ -69,22 +69,32 @@ Expected<std::string> heddle::emitCode(mlir::ModuleOp module, const TargetInfo &
                                        CodeKind kind) {
   mlir::registerBuiltinDialectTranslation(*module.getContext());
   mlir::registerLLVMDialectTranslation(*module.getContext());
-  Expected<std::unique_ptr<TargetMachine>> machine = createMachine(target);
-  if (!machine)
-    return machine.takeError();
   LLVMContext context;
   std::unique_ptr<Module> translated = mlir::translateModuleToLLVMIR(module, context, "heddle");
   if (!translated)
     return fault("the module cannot be translated to LLVM IR");
-  translated->setTargetTriple(Triple(target.triple));
-  translated->setDataLayout((*machine)->createDataLayout());
-  optimise(*translated, **machine, target.kind == TargetKind::Gpu);
+  return emitCode(*translated, target, kind);
+}
+
+Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target, CodeKind kind) {
+  Expected<std::unique_ptr<TargetMachine>> machine = createMachine(target);
+  if (!machine)
+    return machine.takeError();
+  module.setTargetTriple(Triple(target.triple));
+  module.setDataLayout((*machine)->createDataLayout());
+  optimise(module, **machine, target.kind == TargetKind::Gpu);
   SmallVector<char, 0> bytes;
   raw_svector_ostream stream(bytes);
   legacy::PassManager codegen;
   auto type = kind == CodeKind::Object ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
   if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, type))
     return fault(Twine("no code of this kind for ") + target.name);
-  codegen.run(*translated);
+  codegen.run(module);
   return std::string(bytes.begin(), bytes.end());
+}
+
+const TargetInfo &heddle::baselineTarget() {
+  static const TargetInfo info{"x86-64", TargetKind::Cpu, "x86_64-unknown-linux-gnu", "x86-64", "", 1,
+                               0,        4,               16,                         256 << 10, false};
+  return info;
 }

@@ -8,6 +8,10 @@
 #include "llvm/Support/Error.h"
 #include <string>
 
+namespace llvm {
+class Module;
+} // namespace llvm
+
 namespace heddle {
 
 enum class CodeKind { Object, Assembly };
@@ -15,6 +19,11 @@ enum class CodeKind { Object, Assembly };
 /// The bytes of an ELF object, or assembly text: of PTX for a GPU target. Deterministic. The module is in
 /// the LLVM dialect (and NVVM for a GPU).
 llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const TargetInfo &target, CodeKind kind);
+/// The same for a module of LLVM IR, which it changes.
+llvm::Expected<std::string> emitCode(llvm::Module &module, const TargetInfo &target, CodeKind kind);
+
+/// Any x86-64: for what a library does before it knows the processor.
+const TargetInfo &baselineTarget();
 
 } // namespace heddle
 

@@ -7,14 +7,14 @@ using namespace mlir;
 using namespace heddle;
 
 unsigned KernelArgument::numSlots() const {
-  return kind == Kind::Tensor ? 1 + cast<MemRefType>(type).getRank() : 1;
+  return kind == Kind::Tensor ? 1 + cast<ShapedType>(type).getRank() : 1;
 }
 
 KernelAbi KernelAbi::of(TypeRange types) {
   KernelAbi abi;
   for (Type type : types) {
     KernelArgument argument{KernelArgument::Kind::Param, type, abi.numSlots};
-    if (isa<MemRefType>(type))
+    if (isa<ShapedType>(type))
       argument.kind = KernelArgument::Kind::Tensor;
     else if (type.isIndex())
       argument.kind = KernelArgument::Kind::Dim;

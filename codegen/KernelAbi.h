@@ -18,7 +18,7 @@ namespace heddle {
 struct KernelArgument {
   enum class Kind { Tensor, Dim, Param };
   Kind kind;
-  mlir::Type type;     // memref, index, f32 or i32
+  mlir::Type type;     // tensor or memref, index, f32 or i32
   unsigned firstSlot;  // a tensor's pointer; its strides follow
   unsigned numSlots() const;
 };
@@ -27,7 +27,7 @@ struct KernelAbi {
   llvm::SmallVector<KernelArgument> arguments;
   unsigned numSlots = 0;
 
-  /// Of the arguments of a function on tiles.
+  /// Of the arguments of a function on surface ops or tiles.
   static KernelAbi of(mlir::TypeRange arguments);
 };
 

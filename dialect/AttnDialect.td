@@ -21,7 +21,8 @@ def Attn_Dialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
   let discardableAttrs = (ins "::heddle::attn::ScheduleAttr":$schedule,
-                              "::mlir::ArrayAttr":$homes);
+                              "::mlir::ArrayAttr":$homes,
+                              "::mlir::StringAttr":$plain);
   let hasOperationAttrVerify = 1;
 }
 

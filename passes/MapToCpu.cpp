@@ -111,7 +111,8 @@ struct MapToCpu : impl::MapToCpuBase<MapToCpu> {
       }
       if (auto map = dyn_cast<MapOp>(op))
         map.getBody().walk([&](memref::LoadOp load) {
-          op->setAttr("attn.plain", StringAttr::get(context, "reads memory at a computed index"));
+          op->setAttr(AttnDialect::PlainAttrHelper::getNameStr(),
+                      StringAttr::get(context, "reads memory at a computed index"));
         });
       if (!llvm::any_of(op->getResults(), isTile))
         return;

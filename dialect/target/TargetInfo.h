@@ -22,7 +22,7 @@ struct TargetInfo {
   llvm::StringLiteral triple;   // LLVM's names of the machine
   llvm::StringLiteral cpu;      // -mcpu
   llvm::StringLiteral features; // -mattr
-  int32_t cpuLevel;             // HEDDLE_CPU_* of heddle_kernel.h; 0 on a GPU
+  int32_t cpuLevel;             // the x86-64 level, 1 to 4; 0 on a GPU
   int32_t sm;                   // compute capability times ten; 0 on a CPU
   int32_t lanes;                // f32 of a vector register, or threads of a warp
   int32_t registers;            // vector registers, or registers of a thread

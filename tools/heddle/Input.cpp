@@ -4,6 +4,7 @@
 #include "dialect/CheckSupported.h"
 #include "specs/reader/SpecReader.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"

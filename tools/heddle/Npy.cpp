@@ -20,7 +20,7 @@ int64_t heddle::npyElementSize(StringRef descr) {
 }
 
 static Error fault(StringRef path, const Twine &what) {
-  return createStringError(std::errc::invalid_argument, Twine(path) + ": " + what);
+  return createStringError(inconvertibleErrorCode(), Twine(path) + ": " + what);
 }
 
 /// The text behind `'key':` in the header, a Python dictionary with simple values.

@@ -1,0 +1,152 @@
+//===- Compile.cpp - a checked spec and targets to the parts of a library ----------------------===//
+
+#include "codegen/Compile.h"
+#include "codegen/CompileVariant.h"
+#include "codegen/EmitDescriptor.h"
+#include "codegen/EmitHeader.h"
+#include "codegen/EmitObject.h"
+#include "codegen/Pipeline.h"
+#include "dialect/AttnOps.h"
+#include "dialect/BuildFromSpec.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace heddle;
+
+std::unique_ptr<MLIRContext> heddle::createContext() {
+  DialectRegistry registry;
+  registry.insert<attn::AttnDialect, affine::AffineDialect, arith::ArithDialect, func::FuncDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
+  auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  context->printOpOnDiagnostic(false);
+  return context;
+}
+
+namespace {
+/// Turns the diagnostics of a scope into lines of text; remarks are left out.
+class Collect : public ScopedDiagnosticHandler {
+public:
+  Collect(MLIRContext *context, std::string &text) : ScopedDiagnosticHandler(context) {
+    setHandler([&text](Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+        return success();
+      llvm::raw_string_ostream os(text);
+      auto print = [&](Diagnostic &d, const char *kind) {
+        if (auto place = dyn_cast<FileLineColLoc>(d.getLocation()))
+          os << place.getFilename().getValue() << ":" << place.getLine() << ":" << place.getColumn()
+             << ": ";
+        os << kind << ": " << d << "\n";
+      };
+      bool warning = diagnostic.getSeverity() == DiagnosticSeverity::Warning;
+      print(diagnostic, warning ? "warning" : "error");
+      for (Diagnostic &note : diagnostic.getNotes())
+        print(note, "note");
+      return success();
+    });
+  }
+};
+
+func::FuncOp onlyFunction(ModuleOp module) { return *module.getOps<func::FuncOp>().begin(); }
+} // namespace
+
+OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spec,
+                                           const TargetInfo &target, const CompileOptions &options,
+                                           StringRef stopAfter, std::string &error) {
+  Collect collect(&context, error);
+  OwningOpRef<ModuleOp> module = buildFromSpec(context, spec);
+  if (stopAfter == "surface")
+    return module;
+  PassManager pm(&context);
+  PipelineOptions pipeline{&target, options.schedule, stopAfter.str(), options.canonicalize,
+                           /*map=*/!stopAfter.empty()};
+  buildPipeline(pm, pipeline);
+  if (options.timePasses)
+    pm.enableTiming();
+  if (failed(pm.run(*module)))
+    return nullptr;
+  return module;
+}
+
+/// The ops of a mapped function that run element by element, with the reason.
+static void collectPlain(ModuleOp mapped, Variant &variant) {
+  mapped.walk([&](Operation *op) {
+    if (auto reason = op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr()))
+      variant.plain.push_back((op->getName().getStringRef() + ": " + reason.getValue()).str());
+  });
+}
+
+static void recordSchedule(ModuleOp mapped, Variant &variant) {
+  auto schedule = onlyFunction(mapped)->getAttrOfType<attn::ScheduleAttr>(
+      attn::AttnDialect::ScheduleAttrHelper::getNameStr());
+  llvm::raw_string_ostream os(variant.schedule);
+  if (schedule)
+    os << schedule;
+}
+
+static bool compileOne(const Spec &spec, const CompileOptions &options, Variant &variant,
+                       Library &library, std::string &error) {
+  std::unique_ptr<MLIRContext> context = createContext();
+  CompileOptions own = options;
+  own.schedule = variant.wishes;
+  OwningOpRef<ModuleOp> mapped = compileUntil(*context, spec, *variant.target, own,
+                                              passNames(*variant.target).back(), error);
+  if (!mapped)
+    return false;
+  recordSchedule(*mapped, variant);
+  collectPlain(*mapped, variant);
+  if (options.requireFast && !variant.plain.empty()) {
+    error += "error: " + variant.name() + ": --require=fast, but " + variant.plain.front() + "\n";
+    return false;
+  }
+  Collect collect(context.get(), error);
+  return variant.target->kind == TargetKind::Cpu ? compileForCpu(*mapped, variant, library, error)
+                                                 : compileForGpu(*mapped, variant, library, error);
+}
+
+static bool addDescriptor(const Spec &spec, Library &library, std::string &error) {
+  std::unique_ptr<MLIRContext> context = createContext();
+  OwningOpRef<ModuleOp> surface = buildFromSpec(*context, spec);
+  KernelAbi abi = KernelAbi::of(onlyFunction(*surface).getArgumentTypes());
+  llvm::LLVMContext llvmContext;
+  auto module = emitDescriptor(llvmContext, spec, abi, library.variants);
+  if (!module) {
+    error += "error: " + toString(module.takeError()) + "\n";
+    return false;
+  }
+  llvm::Expected<std::string> object = emitCode(**module, baselineTarget(), CodeKind::Object);
+  if (!object) {
+    error += "error: " + toString(object.takeError()) + "\n";
+    return false;
+  }
+  library.objects.push_back({spec.name + ".o", std::move(*object)});
+  return true;
+}
+
+std::optional<Library> heddle::compileSpec(const Spec &spec, const CompileOptions &options,
+                                           std::string &error) {
+  Library library;
+  library.name = spec.name;
+  std::vector<const TargetInfo *> targets(options.targets.begin(), options.targets.end());
+  library.variants = planVariants(spec, targets, options.schedule);
+  for (Variant &variant : library.variants)
+    if (!compileOne(spec, options, variant, library, error))
+      return std::nullopt;
+  if (!addDescriptor(spec, library, error))
+    return std::nullopt;
+  library.header = emitHeader(spec);
+  library.manifest = emitManifest(spec, library.variants);
+  for (const char *name : {"_info", "_check", "_workspace", "_run"})
+    library.exports.push_back(spec.name + name);
+  return library;
+}

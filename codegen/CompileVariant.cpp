@@ -1,0 +1,43 @@
+//===- CompileVariant.cpp - one variant's code, by kind of machine -----------------------------===//
+
+#include "codegen/CompileVariant.h"
+#include "codegen/EmitObject.h"
+#include "codegen/LowerToCpu.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace heddle;
+
+static std::string nameOf(ModuleOp mapped) {
+  return (*mapped.getOps<func::FuncOp>().begin()).getName().str();
+}
+
+static bool addObject(ModuleOp module, const TargetInfo &target, const std::string &name,
+                      Library &library, std::string &error) {
+  llvm::Expected<std::string> object = emitCode(module, target, CodeKind::Object);
+  if (!object) {
+    error += "error: " + toString(object.takeError()) + "\n";
+    return false;
+  }
+  library.objects.push_back({name + ".o", std::move(*object)});
+  return true;
+}
+
+bool heddle::compileForCpu(ModuleOp mapped, Variant &variant, Library &library, std::string &error) {
+  CpuStages stages;
+  OwningOpRef<ModuleOp> lowered = lowerToCpu(mapped, *variant.target, variant.suffix, stages);
+  if (!lowered || !addObject(*lowered, *variant.target, variant.name(), library, error))
+    return false;
+  std::string base = nameOf(mapped) + variant.suffix;
+  variant.workspace = base + "_workspace";
+  variant.scratchBytes = (stages.scratchBytes + 63) / 64 * 64;
+  for (unsigned i = 0; i < stages.count; ++i)
+    variant.stages.push_back({base + "_grid" + std::to_string(i), base + "_item" + std::to_string(i),
+                              "", 0, 0});
+  return true;
+}
+
+bool heddle::compileForGpu(ModuleOp mapped, Variant &variant, Library &library, std::string &error) {
+  error += "error: " + variant.name() + ": no PTX yet\n";
+  return false;
+}

@@ -1,0 +1,152 @@
+//===- Reference.cpp - what a spec should give, and the numeric contract -----------------------===//
+
+#include "Reference.h"
+#include "codegen/Compile.h"
+#include "dialect/BuildFromSpec.h"
+#include "dialect/interpreter/Interpreter.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+/// Multiplications of an attend: rows x keys x (D + Dv). A recur is linear.
+double costOf(const Spec &spec, const ValueMap &sizes) {
+  auto extent = [&](const IndexRange &range) {
+    std::optional<ExprValue> size = evaluateConstant(*range.extent.size, sizes);
+    return size ? double(size->i) : 1.0;
+  };
+  double cost = 1;
+  if (const AttendStep *step = spec.steps.front().getIf<AttendStep>()) {
+    for (const IndexRange &row : step->rows)
+      cost *= extent(row);
+    const AttendSource &source = step->sources.front();
+    cost *= extent(source.keys.front());
+    cost *= (source.depth ? extent(*source.depth) : 1) + (step->column ? extent(*step->column) : 1);
+  } else if (const RecurStep *step = spec.steps.front().getIf<RecurStep>()) {
+    for (const IndexRange &row : step->rows)
+      cost *= extent(row);
+    cost *= 4 * extent(*step->depth) * extent(*step->column);
+  }
+  return cost;
+}
+
+/// One unit in the last place of a storage type at x.
+double ulp(StorageType type, double x) {
+  int mantissa = type == StorageType::F32 ? 23 : type == StorageType::F16 ? 10 : 7;
+  int least = type == StorageType::F16 ? -14 : -126;
+  int exponent = x > 0 && std::isfinite(x) ? std::max(std::ilogb(x), least) : least;
+  return std::ldexp(1.0, exponent - mantissa);
+}
+
+/// The largest finite value: beyond it a result may round to infinity.
+double largest(StorageType type) {
+  return type == StorageType::F16 ? 65504.0 : type == StorageType::BF16 ? 3.3895e38 : 3.4028e38;
+}
+
+class Definition {
+public:
+  Definition(const Spec &spec, const ValueMap &sizes, std::vector<HostTensor> &tensors)
+      : spec(spec), sizes(sizes), tensors(tensors), context(createContext()),
+        module(buildFromSpec(*context, spec)) {}
+
+  /// One array per tensor. Rows that were not chosen are NaN.
+  bool run(InterpreterOptions options, std::vector<Array> &arrays, std::string &fault) {
+    arrays.clear();
+    for (HostTensor &tensor : tensors) {
+      Array &array = arrays.emplace_back(llvm::ArrayRef<int64_t>(tensor.shape), NAN);
+      for (int64_t i = 0; tensor.spec.isInput() && i < int64_t(array.data.size()); ++i)
+        array.data[i] = tensor.get(i);
+    }
+    for (const SpecDim &dim : spec.dims)
+      if (!dim.isCompileTime())
+        arrays.push_back(Array(double(sizes.at(dim.name).i)));
+    for (const SpecParam &param : spec.params)
+      if (param.isRuntime)
+        arrays.push_back(Array(double(float(sizes.at(param.name).asFloat()))));
+    func::FuncOp function = *module->getOps<func::FuncOp>().begin();
+    return interpret(function, arrays, options, fault);
+  }
+
+private:
+  const Spec &spec;
+  const ValueMap &sizes;
+  std::vector<HostTensor> &tensors;
+  std::unique_ptr<MLIRContext> context;
+  OwningOpRef<ModuleOp> module;
+};
+
+Deviation compareOne(HostTensor &got, const Array &ref, const Array &naive, const Array &magnitude,
+                     bool isLse, bool sampled) {
+  Deviation result{got.spec.name};
+  StorageType type = *got.spec.storage;
+  double error = 0;
+  for (size_t i = 0; i < ref.data.size(); ++i)
+    if (std::isfinite(ref.data[i]) && std::isfinite(naive.data[i]))
+      error = std::max(error, std::fabs(naive.data[i] - ref.data[i]));
+  double factor = type == StorageType::F32 ? 3 : 1;
+  for (size_t i = 0; i < ref.data.size(); ++i) {
+    double want = ref.data[i], have = got.get(int64_t(i));
+    if (sampled && std::isnan(want))
+      continue;
+    ++result.checked;
+    bool equal = want == have || (std::isnan(want) && std::isnan(have));
+    double away = std::fabs(have - want);
+    double allowed = isLse ? 4e-6 + 2e-6 * std::fabs(want)
+                           : factor * error + 2 * ulp(type, std::fabs(magnitude.data[i]));
+    if (std::isinf(have) && std::fabs(want) + allowed >= largest(type) && std::signbit(have) == std::signbit(want))
+      equal = true;
+    if (equal)
+      continue;
+    double share = std::isnan(away) || std::isinf(away) ? INFINITY : away / allowed;
+    if (share > result.share || result.worstElement < 0) {
+      result.share = share;
+      result.worst = away;
+      result.worstElement = int64_t(i);
+      result.got = have;
+      result.expected = want;
+    }
+  }
+  result.good = !(result.share > 1);
+  return result;
+}
+} // namespace
+
+std::optional<std::vector<Deviation>> heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
+                                                                    std::vector<HostTensor> &tensors,
+                                                                    double budget, std::string &fault) {
+  Definition definition(spec, sizes, tensors);
+  InterpreterOptions options;
+  double cost = costOf(spec, sizes);
+  bool attend = spec.steps.front().getIf<AttendStep>();
+  bool sampled = attend && cost > budget;
+  if (sampled) {
+    // Every row has the same chance, by a hash of its indices; the first row of all is in.
+    uint64_t chance = uint64_t(budget / cost * 18446744073709549568.0);
+    options.rows = [chance](llvm::ArrayRef<int64_t> row) {
+      uint64_t hash = 0x9e3779b97f4a7c15u, sum = 0;
+      for (int64_t index : row) {
+        hash = (hash ^ uint64_t(index)) * 0xbf58476d1ce4e5b9u;
+        hash ^= hash >> 29;
+        sum += uint64_t(index);
+      }
+      return sum == 0 || hash * 0x94d049bb133111ebu < chance;
+    };
+  }
+  std::vector<Array> ref, naive, magnitudes;
+  if (!definition.run(options, ref, fault))
+    return std::nullopt;
+  options.round = true;
+  if (!definition.run(options, naive, fault))
+    return std::nullopt;
+  options.round = false;
+  options.magnitudes = true;
+  if (!definition.run(options, magnitudes, fault))
+    return std::nullopt;
+  std::vector<Deviation> deviations;
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].spec.isResult)
+      deviations.push_back(compareOne(tensors[i], ref[i], naive[i], magnitudes[i],
+                                      tensors[i].spec.output == "lse", sampled));
+  return deviations;
+}
