@@ -78,20 +78,16 @@ OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spe
   return module;
 }
 
-/// The ops of a mapped function that run element by element, with the reason.
-static void collectPlain(ModuleOp mapped, Variant &variant) {
-  mapped.walk([&](Operation *op) {
-    if (auto reason = op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr()))
-      variant.plain.push_back((op->getName().getStringRef() + ": " + reason.getValue()).str());
-  });
-}
-
-static void recordSchedule(ModuleOp mapped, Variant &variant) {
+void heddle::recordMapped(ModuleOp mapped, Variant &variant) {
   auto schedule = onlyFunction(mapped)->getAttrOfType<attn::ScheduleAttr>(
       attn::AttnDialect::ScheduleAttrHelper::getNameStr());
   llvm::raw_string_ostream os(variant.schedule);
   if (schedule)
     os << schedule;
+  mapped.walk([&](Operation *op) {
+    if (auto reason = op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr()))
+      variant.plain.push_back((op->getName().getStringRef() + ": " + reason.getValue()).str());
+  });
 }
 
 static bool compileOne(const Spec &spec, const CompileOptions &options, Variant &variant,
@@ -103,8 +99,7 @@ static bool compileOne(const Spec &spec, const CompileOptions &options, Variant 
                                               passNames(*variant.target).back(), error);
   if (!mapped)
     return false;
-  recordSchedule(*mapped, variant);
-  collectPlain(*mapped, variant);
+  recordMapped(*mapped, variant);
   if (options.requireFast && !variant.plain.empty()) {
     error += "error: " + variant.name() + ": --require=fast, but " + variant.plain.front() + "\n";
     return false;

@@ -51,6 +51,9 @@ mlir::OwningOpRef<mlir::ModuleOp> compileUntil(mlir::MLIRContext &context, const
                                                const CompileOptions &options,
                                                llvm::StringRef stopAfter, std::string &error);
 
+/// Fills in what a mapped module says of a variant: its schedule, and which ops got plain bodies, why.
+void recordMapped(mlir::ModuleOp mapped, Variant &variant);
+
 } // namespace heddle
 
 #endif // HEDDLE_CODEGEN_COMPILE_H

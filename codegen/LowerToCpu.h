@@ -7,6 +7,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/StringRef.h"
+#include <optional>
 #include <string>
 
 namespace heddle {
@@ -22,6 +23,9 @@ struct CpuStages {
 /// (KernelAbi.h). Null: an error was emitted.
 mlir::OwningOpRef<mlir::ModuleOp> lowerToCpu(mlir::ModuleOp mapped, const TargetInfo &target,
                                              llvm::StringRef suffix, CpuStages &stages);
+
+/// What lowerToCpu would find, without making code. Empty: an error was emitted.
+std::optional<CpuStages> measureCpu(mlir::ModuleOp mapped, const TargetInfo &target);
 
 } // namespace heddle
 

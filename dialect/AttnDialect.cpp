@@ -74,8 +74,8 @@ LogicalResult CpuScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitErr
   if (failed(positive(emitError, "lanes", lanes)) || failed(positive(emitError, "rows", rows)) ||
       failed(positive(emitError, "vectors", vectors)))
     return failure();
-  if (degree < 3 || degree > 5)
-    return emitError() << "expected exp_degree to be 3, 4 or 5, got " << degree;
+  if (degree < 4 || degree > 6)
+    return emitError() << "expected exp_degree to be 4, 5 or 6, got " << degree;
   return success();
 }
 

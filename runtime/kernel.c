@@ -2,6 +2,8 @@
 
 #include "internal.h"
 
+#include <string.h>
+
 static int64_t level_of(const heddle_call *call) {
   return call->device == HEDDLE_CUDA ? heddle_device_level(call->exec.device) : heddle_cpu_level();
 }
@@ -65,11 +67,16 @@ int heddle_kernel_workspace(const heddle_kernel *kernel, const void *args, int64
   return prepare(kernel, args, &call, &variant, bytes);
 }
 
-const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, const void *args) {
+const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, const void *args,
+                                                  int64_t *slots) {
   heddle_call call;
   const heddle_kernel_variant *variant;
   int64_t bytes;
-  return prepare(kernel, args, &call, &variant, &bytes) ? NULL : variant;
+  if (prepare(kernel, args, &call, &variant, &bytes))
+    return NULL;
+  if (slots)
+    memcpy(slots, call.slots, sizeof call.slots);
+  return variant;
 }
 
 static int check(const heddle_kernel *kernel, const void *args, heddle_call *call,

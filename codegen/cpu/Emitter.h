@@ -153,7 +153,7 @@ private:
   LogicalResult emitScan(attn::ScanOp op);
 
   // Exp2.cpp
-  Value exp2(Value x, bool natural);
+  Value exponential(Operation *op, Value x);
 
   // Builders.
   Value index(int64_t value);

@@ -49,7 +49,7 @@ Value Emitter::evaluateOp(Operation *op, DenseMap<Value, Value> &vectors) {
   if (isa<arith::IndexCastOp>(op) && op->getResult(0).getType().isIndex())
     return lookupVector(op->getOperand(0), vectors); // positions are i32
   if (isa<math::ExpOp, math::Exp2Op>(op))
-    return exp2(lookupVector(op->getOperand(0), vectors), isa<math::ExpOp>(op));
+    return exponential(op, lookupVector(op->getOperand(0), vectors));
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(lookupVector(operand, vectors));
@@ -109,7 +109,7 @@ LogicalResult Emitter::emitElementwise(Operation *op) {
     if (map)
       return evaluate(map, operands);
     if (isa<math::ExpOp, math::Exp2Op>(op))
-      return exp2(operands[0], isa<math::ExpOp>(op));
+      return exponential(op, operands[0]);
     if (isa<arith::MaximumFOp>(op)) // of running maxima: a NaN shows in the weights
       return combine(Combine::max, operands[1], operands[0]);
     OperationState state(b.getLoc(), op->getName());

@@ -66,12 +66,13 @@ static void buildLowering(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
 
-OwningOpRef<ModuleOp> heddle::lowerToCpu(ModuleOp mapped, const TargetInfo &target, StringRef suffix,
-                                         CpuStages &stages) {
-  MLIRContext *context = mapped.getContext();
-  context->loadDialect<affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect,
-                       func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect,
-                       ub::UBDialect, vector::VectorDialect>();
+/// The functions of the stages, before they are lowered.
+static OwningOpRef<ModuleOp> emit(ModuleOp mapped, const TargetInfo &target, StringRef suffix,
+                                  CpuStages &stages) {
+  mapped.getContext()
+      ->loadDialect<affine::AffineDialect, arith::ArithDialect, cf::ControlFlowDialect,
+                    func::FuncDialect, LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect,
+                    ub::UBDialect, vector::VectorDialect>();
   OwningOpRef<ModuleOp> module = ModuleOp::create(mapped.getLoc());
   for (auto function : mapped.getOps<func::FuncOp>()) {
     auto schedule = function->getAttrOfType<attn::ScheduleAttr>(
@@ -83,7 +84,21 @@ OwningOpRef<ModuleOp> heddle::lowerToCpu(ModuleOp mapped, const TargetInfo &targ
       return nullptr;
     stages = {emitter.numStages(), emitter.scratchBytes()};
   }
-  PassManager pm(context);
+  return module;
+}
+
+std::optional<CpuStages> heddle::measureCpu(ModuleOp mapped, const TargetInfo &target) {
+  CpuStages stages;
+  OwningOpRef<ModuleOp> module = emit(mapped, target, "", stages);
+  return module ? std::optional(stages) : std::nullopt;
+}
+
+OwningOpRef<ModuleOp> heddle::lowerToCpu(ModuleOp mapped, const TargetInfo &target, StringRef suffix,
+                                         CpuStages &stages) {
+  OwningOpRef<ModuleOp> module = emit(mapped, target, suffix, stages);
+  if (!module)
+    return nullptr;
+  PassManager pm(mapped.getContext());
   buildLowering(pm);
   if (failed(pm.run(*module)))
     return nullptr;

@@ -109,8 +109,10 @@ typedef struct heddle_kernel {
 int heddle_kernel_check(const heddle_kernel *kernel, const void *args);
 int heddle_kernel_workspace(const heddle_kernel *kernel, const void *args, int64_t *bytes);
 int heddle_kernel_run(const heddle_kernel *kernel, const void *args);
-/* The variant that a call would take; null and an error if there is none or the call is wrong. */
-const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, const void *args);
+/* The variant that a call would take; null and an error if there is none or the call is wrong. Fills in
+ * the slots (HEDDLE_MAX_SLOTS of them, or null) that its code gets: for tools that run items themselves. */
+const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, const void *args,
+                                                  int64_t *slots);
 
 #ifdef __cplusplus
 }

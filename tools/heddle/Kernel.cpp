@@ -114,10 +114,15 @@ Expected<std::unique_ptr<Kernel::Call>> Kernel::prepare(const Spec &spec, std::v
   return std::move(call);
 }
 
-std::string Kernel::variant(const Call &call) {
-  auto *choose = symbol<const heddle_kernel_variant *(const heddle_kernel *, const void *)>("heddle_kernel_choose");
-  const heddle_kernel_variant *chosen = choose(descriptor, call.words.data());
-  return chosen ? chosen->name : "none";
+const heddle_kernel_variant *Kernel::bind(const Call &call, int64_t *slots) {
+  auto *choose = symbol<const heddle_kernel_variant *(const heddle_kernel *, const void *, int64_t *)>(
+      "heddle_kernel_choose");
+  return choose(descriptor, call.words.data(), slots);
+}
+
+Error Kernel::tryStart(const Call &call) {
+  int status = start(call);
+  return status ? failure(status) : Error::success();
 }
 
 Error Kernel::runOnDevice(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes) {
@@ -166,14 +171,11 @@ Error Kernel::runOnDevice(const Spec &spec, std::vector<HostTensor> &tensors, co
   return error;
 }
 
-Error Kernel::run(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes, int *status) {
+Error Kernel::run(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes) {
   if (device == HEDDLE_CUDA)
     return runOnDevice(spec, tensors, sizes);
   Expected<std::unique_ptr<Call>> call = prepare(spec, tensors, sizes);
   if (!call)
     return call.takeError();
-  int code = start(**call);
-  if (status)
-    *status = code;
-  return code ? failure(code) : Error::success();
+  return tryStart(**call);
 }

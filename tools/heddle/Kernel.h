@@ -24,9 +24,8 @@ public:
   int32_t device = HEDDLE_CPU;
   int32_t threads = 1;
 
-  /// Runs a call; results are written. An error carries heddle_last_error(); `status`, if given, the code.
-  llvm::Error run(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes,
-                  int *status = nullptr);
+  /// Runs a call; results are written. An error carries heddle_last_error().
+  llvm::Error run(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes);
 
   /// A call that is ready: args and all they point to.
   struct Call {
@@ -39,7 +38,9 @@ public:
   llvm::Expected<std::unique_ptr<Call>> prepare(const Spec &spec, std::vector<HostTensor> &tensors,
                                                 const ValueMap &sizes);
   int start(const Call &call) { return entry(call.words.data()); }
-  std::string variant(const Call &call);
+  llvm::Error tryStart(const Call &call);
+  /// The variant that a call takes, and its slots (heddle_kernel.h; HEDDLE_MAX_SLOTS of them, or null).
+  const heddle_kernel_variant *bind(const Call &call, int64_t *slots);
 
 private:
   Kernel() = default;

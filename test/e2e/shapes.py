@@ -1,0 +1,52 @@
+"""Shapes that find faults: 0, 1, primes, a tile less one, a tile, a tile and one, N > M, odd depths."""
+from __future__ import annotations
+
+import json
+import pathlib
+import random
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+LENGTHS = [0, 1, 2, 7, 16, 17, 31, 33, 61, 97, 127, 128, 129, 191, 192, 193, 211, 257, 389, 400]
+DEPTHS = [1, 5, 16, 32, 48, 60, 64, 80, 100, 128]
+LARGE_DEPTHS = [192, 256]
+
+
+def spec_files() -> list[pathlib.Path]:
+    return sorted(path for path in (ROOT / "specs").glob("*/*.json") if path.parent.name != "reader")
+
+
+def load(path: pathlib.Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def random_shape(spec: dict, rng: random.Random, small: bool = False) -> dict[str, int]:
+    """Sizes of every "any" dim of a spec. `small`: for slow machines such as an emulator."""
+    lengths = [n for n in LENGTHS if n <= 129] if small else LENGTHS
+    depths = [d for d in DEPTHS if d <= 80] if small else DEPTHS + LARGE_DEPTHS
+    shape: dict[str, int] = {}
+    heads_kv = rng.choice([1, 1, 2, 3])
+    for dim, size in spec["dims"].items():
+        if size != "any":
+            continue
+        if dim == "B":
+            shape[dim] = rng.choice([1, 1, 2, 3, 0] if rng.random() < 0.3 else [1, 2])
+        elif dim == "Hkv":
+            shape[dim] = heads_kv
+        elif dim == "H":
+            shape[dim] = heads_kv * rng.choice([1, 2, 3])
+        elif dim in ("D", "Dv"):
+            shape[dim] = rng.choice(depths)
+        elif dim in ("N", "M"):
+            shape[dim] = rng.choice(lengths)
+        else:
+            shape[dim] = rng.choice([1, 2, 5, 16, 33, 65])
+    return shape
+
+
+def small_shape(spec: dict) -> dict[str, int]:
+    """The spec's example, cut for an emulator."""
+    return {dim: min(size, 70 if dim in ("N", "M") else size) for dim, size in spec.get("example", {}).items()}
+
+
+def words(shape: dict[str, int]) -> list[str]:
+    return ["--shape", ",".join(f"{dim}={size}" for dim, size in shape.items())] if shape else []
