@@ -2,7 +2,9 @@
 
 #include "codegen/CompileVariant.h"
 #include "codegen/EmitObject.h"
+#include "codegen/EmitPtx.h"
 #include "codegen/LowerToCpu.h"
+#include "codegen/LowerToPtx.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -38,6 +40,23 @@ bool heddle::compileForCpu(ModuleOp mapped, Variant &variant, Library &library, 
 }
 
 bool heddle::compileForGpu(ModuleOp mapped, Variant &variant, Library &library, std::string &error) {
-  error += "error: " + variant.name() + ": no PTX yet\n";
-  return false;
+  std::vector<PtxStage> stages;
+  OwningOpRef<ModuleOp> kernels = lowerToPtx(mapped, *variant.target, variant.suffix, stages);
+  if (!kernels)
+    return false;
+  llvm::Expected<std::string> ptx = emitPtx(*kernels, *variant.target);
+  if (!ptx) {
+    error += "error: " + toString(ptx.takeError()) + "\n";
+    return false;
+  }
+  OwningOpRef<ModuleOp> launches = lowerLaunches(mapped, variant.suffix, stages);
+  if (!launches || !addObject(*launches, baselineTarget(), variant.name(), library, error))
+    return false;
+  std::string base = nameOf(mapped) + variant.suffix;
+  variant.workspace = base + "_workspace";
+  for (auto [i, stage] : llvm::enumerate(stages))
+    variant.stages.push_back({base + "_grid" + std::to_string(i), "", stage.entry, stage.threads, 0});
+  variant.ptx = *ptx;
+  library.ptx.push_back({library.name + "." + variant.target->name.str() + ".ptx", std::move(*ptx)});
+  return true;
 }

@@ -44,7 +44,7 @@ def Attn_CpuScheduleAttr : AttrDef<Attn_Dialect, "CpuSchedule"> {
   let summary = "what only a CPU needs to know: the register tile";
   let description = [{
     `lanes` f32 values of one vector register, `rows` broadcast elements by `vectors` registers of
-    accumulators, the degree of the polynomial of exp2 (3 to 5).
+    accumulators, the degree of the polynomial of exp2 (4 to 6).
   }];
   let parameters = (ins "int64_t":$lanes, "int64_t":$rows, "int64_t":$vectors,
                         "int64_t":$exp_degree);
@@ -52,15 +52,18 @@ def Attn_CpuScheduleAttr : AttrDef<Attn_Dialect, "CpuSchedule"> {
   let genVerifyDecl = 1;
 }
 
-def Attn_LayoutEnum : Attn_Enum<"Layout", "the order of a tile's elements in scratch", [
-    I32EnumAttrCase<"row_major", 0>, I32EnumAttrCase<"strip_major", 1>]>;
+def Attn_LayoutEnum : Attn_Enum<"Layout", "where a tile's elements are, and in which order", [
+    I32EnumAttrCase<"row_major", 0>, I32EnumAttrCase<"strip_major", 1>, I32EnumAttrCase<"thread", 2>,
+    I32EnumAttrCase<"block", 3>, I32EnumAttrCase<"memory", 4>]>;
 
 def Attn_HomeAttr : AttrDef<Attn_Dialect, "Home"> {
   let mnemonic = "home";
   let summary = "where a mapping has put a tile";
   let description = [{
-    `row_major`: rows of consecutive columns. `strip_major`: strips of `width` rows, in each the rows of
+    On a CPU, in scratch, `row_major`: rows of consecutive columns. `strip_major`: strips of `width` rows, in each the rows of
     one column are consecutive, so that vector lanes run along rows; a tile of one strip is transposed.
+    On a GPU, `thread`: rows t, t + T, .. in thread t's own memory. `block`: in shared memory, or where
+    that is full in the block's slice of the workspace. `memory`: read in place.
     ```mlir
     %q = attn.load %Q[%b, %h, %q0, 0] rows(%N) {attn.homes = [#attn.home<strip_major, 48>]} ...
     ```

@@ -296,4 +296,10 @@ Value floorDiv(OpBuilder &b, Location loc, Value index, int64_t divisor) {
   return affineOf(b, loc, index, [&](AffineExpr x) { return x.floorDiv(divisor); });
 }
 
+Value rootMemory(Value memory) {
+  while (auto view = memory.getDefiningOp<memref::TransposeOp>())
+    memory = view.getIn();
+  return memory;
+}
+
 } // namespace heddle::attn

@@ -125,6 +125,9 @@ mlir::Value ceilDiv(mlir::OpBuilder &b, mlir::Location loc, mlir::Value index, i
 /// floor(index / divisor).
 mlir::Value floorDiv(mlir::OpBuilder &b, mlir::Location loc, mlir::Value index, int64_t divisor);
 
+/// The tensor that a view shows.
+mlir::Value rootMemory(mlir::Value memory);
+
 } // namespace heddle::attn
 
 #endif // HEDDLE_PASSES_TILEREGIONS_H

@@ -2,6 +2,7 @@
 
 #include "codegen/KernelAbi.h"
 #include "codegen/cpu/Emitter.h"
+#include "passes/TileRegions.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -21,12 +22,7 @@ Emitter::Emitter(ModuleOp into, const TargetInfo &target, ScheduleAttr schedule,
       registerVectors(schedule.getCpu().getVectors()), f32(b.getF32Type()), i32(b.getI32Type()) {}
 
 LogicalResult Emitter::emit(func::FuncOp source) {
-  source.walk([&](StoreOp store) {
-    Value memory = store.getMemory();
-    if (auto view = memory.getDefiningOp<memref::TransposeOp>())
-      memory = view.getIn();
-    written.insert(memory);
-  });
+  source.walk([&](StoreOp store) { written.insert(rootMemory(store.getMemory())); });
   if (failed(emitWorkspace(source)))
     return failure();
   for (auto grid : source.getOps<scf::ForallOp>()) {

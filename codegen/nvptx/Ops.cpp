@@ -1,0 +1,269 @@
+//===- Ops.cpp - one op after the other: scalars, control flow, sequences of tiles -------------===//
+
+#include "codegen/nvptx/Emitter.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace heddle::attn;
+using namespace heddle::nvptx;
+
+static bool makesTile(Operation *op) {
+  return llvm::any_of(op->getResultTypes(), llvm::IsaPred<RankedTensorType>);
+}
+
+LogicalResult Emitter::emitBlock(Block &block) {
+  for (Operation &op : block.without_terminator())
+    if (failed(emitOp(&op)))
+      return failure();
+  return success();
+}
+
+LogicalResult Emitter::emitOp(Operation *op) {
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return emitFor(loop);
+  if (auto branch = dyn_cast<scf::IfOp>(op))
+    return emitIf(branch);
+  if (auto strips = dyn_cast<StripsOp>(op))
+    return emitStrips(strips);
+  if (auto load = dyn_cast<LoadOp>(op))
+    return emitLoad(load), success();
+  if (auto store = dyn_cast<StoreOp>(op))
+    return emitStore(store), success();
+  if (isa<ContractOp, MapOp>(op))
+    return emitTileOp(op), success();
+  if (auto scan = dyn_cast<ScanOp>(op))
+    return emitScan(scan), success();
+  if (auto visit = dyn_cast<VisitOp>(op)) {
+    Values &ends = visits[visit.getTiles()];
+    for (Value end : visit.getFull())
+      ends.push_back(scalars.lookup(end));
+    for (Value end : visit.getBoundary())
+      ends.push_back(scalars.lookup(end));
+    fullEnds[visit.getTiles()] = visit.getFull().size();
+    return success();
+  }
+  if (auto count = dyn_cast<CountOp>(op))
+    return emitCount(count), success();
+  if (auto at = dyn_cast<AtOp>(op))
+    return emitAt(at), success();
+  return emitSmall(op);
+}
+
+/// Scalars, tiles that hold one of them, and arithmetic on tiles.
+LogicalResult Emitter::emitSmall(Operation *op) {
+  auto splat = [&](Value element) {
+    Storage storage = shapeOf(op->getResult(0));
+    storage.kind = Storage::Splat;
+    storage.base = element;
+    storages[op->getResult(0)] = storage;
+    return success();
+  };
+  if (auto iota = dyn_cast<IotaOp>(op)) {
+    Storage storage = shapeOf(iota.getResult());
+    storage.kind = Storage::Iota;
+    storage.base = arith::IndexCastOp::create(b, i32, scalars.lookup(iota.getBase()));
+    storages[iota.getResult()] = storage;
+    return success();
+  }
+  if (auto constant = dyn_cast<arith::ConstantOp>(op); constant && makesTile(op)) {
+    auto dense = dyn_cast<SplatElementsAttr>(constant.getValue());
+    if (!dense)
+      return op->emitError("expected a tile of one value");
+    return splat(arith::ConstantOp::create(b, dense.getSplatValue<TypedAttr>()));
+  }
+  if (auto splatted = dyn_cast<tensor::SplatOp>(op))
+    return splat(scalars.lookupOrDefault(splatted.getInput()));
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    Values at = {index(0), index(0)};
+    for (auto [i, subscript] : llvm::enumerate(extract.getIndices()))
+      at[i] = scalars.lookup(subscript);
+    Storage form = context ? of(extract.getTensor()) : blockForm(extract.getTensor());
+    scalars.map(extract.getResult(), element(form, at[0], at[1]));
+    return success();
+  }
+  if (auto load = dyn_cast<memref::LoadOp>(op)) {
+    const Memory &memory = memories[load.getMemRef()];
+    Value at = index(0);
+    for (auto [i, stride] : llvm::zip_equal(load.getIndices(), memory.strides))
+      at = plus(at, times(scalars.lookup(i), stride));
+    scalars.map(load.getResult(), loadScalar(memory.base, at, load.getType()));
+    return success();
+  }
+  if (isa<memref::DimOp>(op))
+    return emitDim(op);
+  if (!isa<arith::ArithDialect, math::MathDialect, affine::AffineDialect>(op->getDialect()))
+    return op->emitError("'") << op->getName() << "' cannot be compiled for a GPU";
+  if (!makesTile(op))
+    return b.clone(*op, scalars), success();
+  bool isOne = llvm::all_of(op->getOperands(), [&](Value operand) {
+    return !isa<RankedTensorType>(operand.getType()) || of(operand).kind == Storage::Splat;
+  });
+  if (isOne) // one element for all, as of its operands
+    return splat(evaluateElementwise(op, index(0), index(0), [&](Value v, Value r, Value c) {
+      return element(of(v), r, c);
+    }));
+  return emitTileOp(op), success();
+}
+
+/// Sizes are not among the slots; a tensor's own are known where it has them.
+LogicalResult Emitter::emitDim(Operation *op) {
+  auto dim = cast<memref::DimOp>(op);
+  std::optional<int64_t> axis = dim.getConstantIndex();
+  const Memory &memory = memories[dim.getSource()];
+  Value size;
+  if (axis && *axis < memory.type.getRank() && !memory.type.isDynamicDim(*axis))
+    size = index(memory.type.getDimSize(*axis));
+  else if (axis && *axis < int64_t(memory.sizes.size()))
+    size = memory.sizes[*axis];
+  if (!size)
+    return op->emitError("the size of an argument is not passed to kernels; use a dim");
+  scalars.map(dim.getResult(), size);
+  return success();
+}
+
+//===--- Control flow: the same way for all threads of a block ---------------------------------===//
+
+/// What is carried has one home for the whole loop.
+LogicalResult Emitter::emitFor(scf::ForOp op) {
+  Values inits;
+  SmallVector<Storage> homes(op.getInitArgs().size());
+  for (auto [i, init] : llvm::enumerate(op.getInitArgs())) {
+    if (!isa<RankedTensorType>(init.getType())) {
+      inits.push_back(scalars.lookup(init));
+      continue;
+    }
+    homes[i] = allocate(op, i);
+    copy(homes[i].kind == Storage::Block ? blockForm(init) : of(init), homes[i]);
+    storages[op.getRegionIterArg(i)] = homes[i];
+    storages[op.getResult(i)] = homes[i];
+  }
+  auto loop = scf::ForOp::create(b, scalars.lookup(op.getLowerBound()),
+                                 scalars.lookup(op.getUpperBound()), scalars.lookup(op.getStep()),
+                                 inits);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  int64_t sharedBefore = sharedUsed, sliceBefore = sliceUsed;
+  scalars.map(op.getInductionVar(), loop.getInductionVar());
+  unsigned scalar = 0;
+  for (auto [i, home] : llvm::enumerate(homes))
+    if (home.kind == Storage::None)
+      scalars.map(op.getRegionIterArg(i), loop.getRegionIterArg(scalar++));
+  if (failed(emitBlock(*op.getBody())))
+    return failure();
+  Values next;
+  SmallVector<Storage> yielded(homes.size());
+  for (auto [i, value] : llvm::enumerate(op.getYieldedValues())) {
+    if (homes[i].kind == Storage::None) {
+      next.push_back(scalars.lookup(value));
+      continue;
+    }
+    yielded[i] = of(value);
+    bool moves = false;
+    for (unsigned other = 0; other < homes.size(); ++other)
+      moves |= other != i && homes[other].base && homes[other].base == yielded[i].base;
+    if (moves) { // another's home, which is written below
+      Storage aside = allocate(op, i);
+      copy(yielded[i], aside);
+      yielded[i] = aside;
+    }
+  }
+  for (auto [from, home] : llvm::zip_equal(yielded, homes))
+    if (home.kind != Storage::None)
+      copy(from, home);
+  if (!next.empty())
+    scf::YieldOp::create(b, next);
+  sharedUsed = sharedBefore;
+  sliceUsed = sliceBefore;
+  scalar = 0;
+  for (auto [i, home] : llvm::enumerate(homes))
+    if (home.kind == Storage::None)
+      scalars.map(op.getResult(i), loop.getResult(scalar++));
+  return success();
+}
+
+LogicalResult Emitter::emitIf(scf::IfOp op) {
+  SmallVector<Type> types;
+  for (auto [i, result] : llvm::enumerate(op.getResults())) {
+    if (isa<RankedTensorType>(result.getType())) {
+      Storage home = allocate(op, i);
+      storages[result] = home;
+    } else
+      types.push_back(result.getType());
+  }
+  auto branch = scf::IfOp::create(b, types, scalars.lookup(op.getCondition()),
+                                  !op.getElseRegion().empty());
+  for (auto [from, to] : {std::pair(&op.getThenRegion(), &branch.getThenRegion()),
+                          std::pair(&op.getElseRegion(), &branch.getElseRegion())}) {
+    if (from->empty())
+      continue;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&to->front());
+    int64_t sharedBefore = sharedUsed, sliceBefore = sliceUsed;
+    if (failed(emitBlock(from->front())))
+      return failure();
+    Values scalarsOut;
+    for (auto [value, result] :
+         llvm::zip_equal(from->front().getTerminator()->getOperands(), op.getResults())) {
+      if (!isa<RankedTensorType>(result.getType())) {
+        scalarsOut.push_back(scalars.lookup(value));
+        continue;
+      }
+      Storage home = of(result);
+      copy(of(value), home);
+    }
+    if (!scalarsOut.empty())
+      scf::YieldOp::create(b, scalarsOut);
+    sharedUsed = sharedBefore;
+    sliceUsed = sliceBefore;
+  }
+  unsigned scalar = 0;
+  for (Value result : op.getResults())
+    if (!isa<RankedTensorType>(result.getType()))
+      scalars.map(result, branch.getResult(scalar++));
+  return success();
+}
+
+//===--- Sequences of tiles as intervals -----------------------------------------------------===//
+
+/// Tiles of one interval; `lo to hi` is empty if hi <= lo.
+static Value lengthOf(ImplicitLocOpBuilder &b, Value lo, Value hi) {
+  Value length = arith::SubIOp::create(b, hi, lo);
+  return arith::MaxSIOp::create(b, length, arith::ConstantIndexOp::create(b, 0));
+}
+
+void Emitter::emitCount(CountOp op) {
+  const Values &ends = visits[op.getTiles()];
+  unsigned numFull = fullEnds[op.getTiles()];
+  Value all = index(0), full = all;
+  for (unsigned i = 0; i < ends.size(); i += 2) {
+    all = plus(all, lengthOf(b, ends[i], ends[i + 1]));
+    if (i + 2 == numFull)
+      full = all;
+  }
+  scalars.map(op.getFull(), full);
+  scalars.map(op.getAll(), all);
+}
+
+/// Total: beyond an end it is the tile there, of an empty sequence 0.
+void Emitter::emitAt(AtOp op) {
+  const Values &ends = visits[op.getTiles()];
+  Value n = arith::MaxSIOp::create(b, scalars.lookup(op.getN()), index(0)), result = index(0);
+  Value found = arith::ConstantIntOp::create(b, 0, 1);
+  for (unsigned i = 0; i < ends.size(); i += 2) {
+    Value length = lengthOf(b, ends[i], ends[i + 1]);
+    Value some = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, length, index(0));
+    Value in = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, n, length);
+    Value last = plus(ends[i + 1], index(-1));
+    Value here = arith::SelectOp::create(b, in, plus(ends[i], n), last);
+    Value open = arith::XOrIOp::create(b, found, arith::ConstantIntOp::create(b, 1, 1));
+    Value use = arith::AndIOp::create(b, open, some);
+    result = arith::SelectOp::create(b, use, here, result);
+    found = arith::OrIOp::create(b, found, arith::AndIOp::create(b, use, in));
+    n = arith::SubIOp::create(b, n, length);
+  }
+  scalars.map(op.getTile(), result);
+}
