@@ -32,14 +32,25 @@ namespace heddle::attn {
 
 namespace {
 
+/// Value columns of an item: blocks are of one size, so that none reaches behind the value. The largest
+/// divisor up to the wish; where all of those are far below it, as of a prime, all columns.
+int64_t columnsOf(int64_t wish, int64_t all) {
+  if (wish == 0 || wish >= all)
+    return all;
+  int64_t columns = wish;
+  while (all % columns)
+    --columns;
+  return 4 * columns < wish ? all : columns;
+}
+
+
 /// Tiles one recur. The members are what one work item knows.
 class RecurTiler {
 public:
   RecurTiler(RecurOp op, MemoryArguments &memory)
       : op(op), memory(memory), loc(op.getLoc()), b(op), once(op), schedule(*op.getSchedule()),
         C(schedule.getChunk()), D(op.getDepth()),
-        E(schedule.getColumns() ? std::min<int64_t>(schedule.getColumns(), op.getColumns())
-                                : op.getColumns()) {}
+        E(columnsOf(schedule.getColumns(), op.getColumns())) {}
   void run();
 
 private:
@@ -88,7 +99,7 @@ void RecurTiler::openGrid() {
     if (i != op.getTime())
       sizes.push_back(range);
   N = op.getRows()[op.getTime()];
-  int64_t blocks = (int64_t(op.getColumns()) + E - 1) / E;
+  int64_t blocks = int64_t(op.getColumns()) / E;
   if (blocks > 1)
     sizes.push_back(b.getIndexAttr(blocks));
   if (sizes.empty())
