@@ -373,31 +373,3 @@ void Parser::fail(const std::string &why, uint32_t line) {
   text.erase(0, text.find_first_not_of(" \t"));
   throw std::string("line " + std::to_string(line) + ": " + why + "\n  " + text);
 }
-
-//===--- Modules ------------------------------------------------------------------------------===//
-
-Module::Module() = default;
-Module::~Module() = default;
-
-std::unique_ptr<Module> Module::parse(std::string_view text, std::string &error) {
-  std::unique_ptr<Module> module(new Module);
-  try {
-    Parser(text, *module).run();
-  } catch (const std::string &why) {
-    error = why;
-    return nullptr;
-  }
-  return module;
-}
-
-const Kernel *Module::find(std::string_view kernel) const {
-  auto found = kernels.find(kernel);
-  return found == kernels.end() ? nullptr : found->second.get();
-}
-
-std::vector<std::string> Module::kernelNames() const {
-  std::vector<std::string> names;
-  for (const auto &entry : kernels)
-    names.push_back(entry.first);
-  return names;
-}
