@@ -108,10 +108,10 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
   template <typename OpT> LogicalResult choose(OpT op, const TargetInfo &target, bool oneRow) {
     int64_t depth = std::max(op.getDepth(), op.getColumns());
     Choice c = target.kind == TargetKind::Cpu ? chooseCpu(target, depth) : chooseGpu(target, depth);
-    if (oneRow)
-      c.query = c.strip = 1;
     if (failed(wish(c)))
       return failure();
+    if (oneRow) // keys differ from row to row: no wish can tile them
+      c.query = c.strip = 1;
     if (c.query && c.strip && c.query % c.strip)
       c.query = (c.query + c.strip - 1) / c.strip * c.strip;
     auto emitError = [&] { return op->emitError("schedule: "); };

@@ -296,6 +296,11 @@ Value floorDiv(OpBuilder &b, Location loc, Value index, int64_t divisor) {
   return affineOf(b, loc, index, [&](AffineExpr x) { return x.floorDiv(divisor); });
 }
 
+bool touchesTiles(Operation &op) {
+  auto isTile = [](Type type) { return isa<RankedTensorType>(type); };
+  return llvm::any_of(op.getResultTypes(), isTile) || llvm::any_of(op.getOperandTypes(), isTile);
+}
+
 Value rootMemory(Value memory) {
   while (auto view = memory.getDefiningOp<memref::TransposeOp>())
     memory = view.getIn();

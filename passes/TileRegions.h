@@ -125,6 +125,9 @@ mlir::Value ceilDiv(mlir::OpBuilder &b, mlir::Location loc, mlir::Value index, i
 /// floor(index / divisor).
 mlir::Value floorDiv(mlir::OpBuilder &b, mlir::Location loc, mlir::Value index, int64_t divisor);
 
+/// Makes or reads a tile. Outside of a grid: each item does it again.
+bool touchesTiles(mlir::Operation &op);
+
 /// The tensor that a view shows.
 mlir::Value rootMemory(mlir::Value memory);
 

@@ -150,7 +150,7 @@ static int fill_values(heddle_call *call, const heddle_tensor *const *tensors, c
   const heddle_kernel *kernel = call->kernel;
   for (int64_t i = 0; i < kernel->num_dims; ++i) {
     const heddle_kernel_dim *dim = &kernel->dims[i];
-    int64_t size = dim->value;
+    int64_t size = dim->kind == HEDDLE_DIM_DERIVED ? 0 : dim->value; /* derived ones: below */
     if (dim->kind == HEDDLE_DIM_TENSOR)
       size = tensors[dim->tensor]->shape[dim->axis];
     if (dim->kind == HEDDLE_DIM_ARGUMENT)

@@ -95,11 +95,11 @@ static Value bytesOfAlloc(ImplicitLocOpBuilder &b, memref::AllocOp op, IRMapping
   return arith::AndIOp::create(b, up, arith::ConstantIndexOp::create(b, -64));
 }
 
-/// What stands before the grids: sizes, views, tensors of the workspace.
+/// What stands before the grids, but for tiles: sizes, views, tensors of the workspace.
 LogicalResult Emitter::emitPrologue(func::FuncOp source, Value workspace) {
   Value offset = index(0);
   for (Operation &op : source.front().without_terminator()) {
-    if (isa<scf::ForallOp>(op))
+    if (isa<scf::ForallOp>(op) || touchesTiles(op))
       continue;
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       Memory memory{Value(), {}, alloc.getType()};
@@ -178,6 +178,9 @@ LogicalResult Emitter::emitItem(func::FuncOp source, scf::ForallOp grid) {
     if (i)
       number = arith::DivUIOp::create(b, number, size);
   }
+  for (Operation &op : source.front().without_terminator())
+    if (touchesTiles(op) && failed(emitOp(&op)))
+      return failure();
   if (failed(emitBlock(*grid.getBody())))
     return failure();
   func::ReturnOp::create(b);

@@ -92,19 +92,13 @@ static Value layOut(ImplicitLocOpBuilder &b, memref::AllocOp op, IRMapping &scal
   return arith::AndIOp::create(b, up, arith::ConstantIndexOp::create(b, -line));
 }
 
-/// Tiles that all stages use, as constants, and what is made of them.
-static bool isOfTiles(Operation &op) {
-  auto isTile = [](Type type) { return isa<RankedTensorType>(type); };
-  return llvm::any_of(op.getResultTypes(), isTile) || llvm::any_of(op.getOperandTypes(), isTile);
-}
-
 /// What stands before the grids: sizes, views, tensors of the workspace.
 LogicalResult Emitter::emitPrologue(func::FuncOp source, Value workspace) {
   Value offset = index(0);
   for (Operation &op : source.front().without_terminator()) {
     if (isa<StoreOp>(op))
       return op.emitError("a store outside a grid cannot be compiled for a GPU");
-    if (isa<scf::ForallOp>(op) || isOfTiles(op))
+    if (isa<scf::ForallOp>(op) || touchesTiles(op))
       continue;
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       Memory memory{Value(), {}, {}, alloc.getType()};
@@ -185,7 +179,7 @@ LogicalResult Emitter::emitKernel(func::FuncOp source, scf::ForallOp grid, PtxSt
   slice = address(workspace, start, b.getI8Type());
   bindPositions(grid, item);
   for (Operation &op : source.front().without_terminator())
-    if (isOfTiles(op) && failed(emitOp(&op)))
+    if (touchesTiles(op) && failed(emitOp(&op)))
       return failure();
   if (failed(emitBlock(*grid.getBody())))
     return failure();

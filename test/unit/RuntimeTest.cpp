@@ -28,25 +28,26 @@ void item(const int64_t *slots, int64_t n, char *scratch, char *) {
   ++itemsRun;
 }
 int64_t workspace(const int64_t *slots) { return slots[9] * 8; }
-// values: N, factor, 2 * N, requirement N != 13
+// values: N, R (N + 1), factor, 2 * N, requirement N != 13
 void derive(int64_t *values) {
-  values[2] = 2 * values[0];
-  values[3] = values[0] != 13;
+  values[1] = values[0] + 1;
+  values[3] = 2 * values[0];
+  values[4] = values[0] != 13;
 }
 
-const heddle_kernel_dim dims[] = {{"N", HEDDLE_DIM_TENSOR, -1, 0, 0, 9}};
-const heddle_kernel_axis rows[] = {{"N", -1, 0}, {"4", 4, 0}}, twice[] = {{"2 * N", -1, 2}};
+const heddle_kernel_dim dims[] = {{"N", HEDDLE_DIM_TENSOR, -1, 0, 0, 9}, {"R", HEDDLE_DIM_DERIVED, -1, 0, 0, 11}};
+const heddle_kernel_axis rows[] = {{"N", -1, 0}, {"4", 4, 0}}, twice[] = {{"2 * N", -1, 3}};
 const heddle_kernel_tensor tensors[] = {{"x", 0, HEDDLE_FLOAT, 32, 2, rows, 0},
                                         {"z", 0, HEDDLE_INT, 32, 1, twice, 3},
                                         {"y", 1, HEDDLE_FLOAT, 32, 2, rows, 6}};
 const heddle_kernel_param params[] = {{"factor", 1, 10}};
-const heddle_kernel_requirement requirements[] = {{"N != 13", 3}};
+const heddle_kernel_requirement requirements[] = {{"N != 13", 4}};
 const heddle_kernel_stage stages[] = {{grid, item, nullptr, 0, 0}};
 const heddle_kernel_variant variants[] = {
     {"never", HEDDLE_CPU, 9, 0, 0, -1, 64, workspace, 1, stages, nullptr},
     {"few", HEDDLE_CPU, 1, 0, 2, 0, 64, workspace, 1, stages, nullptr},
     {"many", HEDDLE_CPU, 1, 0, 0, -1, 64, workspace, 1, stages, nullptr}};
-const heddle_kernel kernel = {HEDDLE_KERNEL_ABI, "twist", 11, 4, 1, dims, 3, tensors, 1, params, 1, requirements,
+const heddle_kernel kernel = {HEDDLE_KERNEL_ABI, "twist", 12, 5, 2, dims, 3, tensors, 1, params, 1, requirements,
                               derive, 3, variants};
 
 struct Args {
@@ -102,6 +103,13 @@ TEST_F(Call, workspaceHoldsScratchOfEveryThread) {
   ASSERT_EQ(heddle_kernel_workspace(&kernel, &args, &four), HEDDLE_OK);
   EXPECT_EQ(four - one, 3 * 64);
   EXPECT_GE(one, n * 8 + 64);
+}
+
+TEST_F(Call, derivedDimsReachTheirSlots) {
+  int64_t slots[HEDDLE_MAX_SLOTS];
+  ASSERT_NE(heddle_kernel_choose(&kernel, &args, slots), nullptr) << heddle_last_error();
+  EXPECT_EQ(slots[9], n);
+  EXPECT_EQ(slots[11], n + 1);
 }
 
 TEST_F(Call, choosesTheFirstVariantThatFits) {
