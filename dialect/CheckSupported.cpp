@@ -27,6 +27,7 @@ private:
 
   const Spec &spec;
   Diagnostics &diagnostics;
+  size_t before = diagnostics.getErrorCount();
 };
 
 /// Nodes that no region holds yet.
@@ -44,6 +45,8 @@ void Supported::expression(const ExprRef &expr) {
     told = true;
     if (node.kind == ExprKind::Dot)
       later(node.where, "dot()");
+    else if (node.isSpecial(ExprSpecial::Source))
+      later(node.where, "'source'");
     else if (node.kind == ExprKind::Statistic)
       later(node.where, "a statistic");
     else if (shift && !smallCount)
@@ -74,6 +77,9 @@ void Supported::source(const AttendStep &body, const AttendSource &source) {
     later(source.where, "more than one key index");
   if (source.pair)
     later(source.pair->where, "'pair'");
+  for (const IndexRange &key : source.keys)
+    if (source.query && mentionsIndex(source.query, key.name))
+      later(source.query->where, "a query that mentions the key index '" + key.name + "'");
   if (!source.weight->isSpecial(ExprSpecial::Weight))
     later(body.whereWeight, "'weight'");
   size(source.depth, "d");
@@ -125,15 +131,17 @@ void Supported::check() {
   for (const SpecDim &dim : spec.dims)
     if (dim.isCompileTime())
       known[dim.name] = dim.size;
-  if (spec.steps.size() > 1)
-    return later(spec.steps[1].where, "a second step");
-  const SpecStep &step = spec.steps.front();
-  if (const AttendStep *body = step.getIf<AttendStep>())
-    attend(step, *body);
-  else if (const RecurStep *body = step.getIf<RecurStep>())
-    recur(step, *body);
-  else
-    later(step.whereKind, "the step '" + std::string(step.kindName()) + "'");
+  for (const SpecStep &step : spec.steps) {
+    if (const AttendStep *body = step.getIf<AttendStep>())
+      attend(step, *body);
+    else if (const RecurStep *body = step.getIf<RecurStep>())
+      recur(step, *body);
+    else
+      later(step.whereKind, "the step '" + std::string(step.kindName()) + "'");
+  }
+  bool told = diagnostics.getErrorCount() != before;
+  if (spec.steps.size() > 1 && !told)
+    later(spec.steps[1].where, "a second step");
 }
 
 } // namespace

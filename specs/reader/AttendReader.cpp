@@ -1,4 +1,4 @@
-//===- AttendReader.cpp - the keys of attend --------------------------------===//
+//===- AttendReader.cpp - attend: rows and key sources ----------------------===//
 
 #include "specs/reader/BodyReader.h"
 
@@ -6,131 +6,130 @@
 
 using namespace heddle;
 
-//===--- attend -------------------------------------------------------------===//
+/// The expressions of a source, as written.
+struct BodyReader::SourceText {
+  RawRef query, key, value, pair, scale, score, mask;
+};
 
-bool BodyReader::offset(AttendStep &step) {
-  const JsonValue *value = body.find("offset");
-  const AttendSource &source = step.sources.front();
-  std::vector<std::string> names = namesOf(step.rows);
-  auto q = std::find(names.begin(), names.end(), "q_idx");
-  if (value)
-    for (size_t i = 0; i < body.members.size(); ++i)
-      if (body.members[i].first == "offset")
-        step.whereOffset = body.keys[i];
-  if (q == names.end())
-    return true; // pos has no value
-  if (value && value->kind == JsonValue::Kind::String && value->text == "top_left") {
-    step.offsetKind = OffsetKind::TopLeft;
-    step.offset = makeInt(0, value->where);
-    return true;
+/// Reads the keys, and finds the range of every index. The first source gives the rows.
+bool BodyReader::sourceText(AttendStep &step, AttendSource &keys, SourceText &text, bool isFirst) {
+  std::vector<IndexRange> declared;
+  if (!lets() || !declarations("over", keys.keys) || !declarations("declare", declared) ||
+      !parseBare("query", rolesWith({{"N", "q_idx"}, {"D", "d"}}), text.query) ||
+      !parseBare("key", rolesWith({{"N", "kv_idx"}, {"M", "kv_idx"}, {"D", "d"}}), text.key) ||
+      !parseBare("value", rolesWith({{"N", "kv_idx"}, {"M", "kv_idx"}, {"D", "e"}, {"Dv", "e"}}), text.value) ||
+      !parse("pair", text.pair) || !parse("scale", text.scale) || !parse("score", text.score) ||
+      !parse("mask", text.mask))
+    return false;
+  if (bool(text.query) != bool(text.key) && !text.pair)
+    return fail(SpecCode::Missing, keys.where, text.query ? "'key' is missing" : "'query' is missing",
+                "query and key come together");
+  std::vector<std::string> order, ignored;
+  if (!infer(text.query, order))
+    return false;
+  if (isFirst) {
+    std::set<std::string> notRows = {"d"};
+    for (const IndexRange &range : keys.keys)
+      notRows.insert(range.name);
+    rowsFrom(order, notRows, step.rows);
   }
-  if (value && !(value->kind == JsonValue::Kind::String && value->text == "bottom_right")) {
-    step.offsetKind = OffsetKind::Expr;
-    names.erase(q);
-    RawRef raw = parseExpr(*value, diagnostics);
-    return raw && resolve(raw, {names}, ExprType::Int, step.offset);
+  for (const RawRef &raw : {text.key, text.value, text.pair, text.score, text.mask})
+    if (!infer(raw, ignored))
+      return false;
+  if (keys.keys.empty()) {
+    if (!scope.findIndex("kv_idx"))
+      return fail(SpecCode::Missing, keys.where, "the range of kv_idx is unknown: it stands alone in no read",
+                  "give it: \"over\": [\"kv_idx < M\"]");
+    keys.keys.push_back(*scope.findIndex("kv_idx"));
   }
-  if (source.keys.size() == 1 && source.keys[0].name == "kv_idx")
-    step.offset = makeBinary(BinaryOp::Sub, source.keys[0].extent.size,
-                             step.rows[size_t(q - names.begin())].extent.size);
+  requireGroups(step.rows);
   return true;
 }
 
-bool BodyReader::normalize(AttendStep &step, AttendSource &source, const Scope::View &pair,
-                           const Scope::View &row) {
-  const JsonValue *value = body.find("normalize");
-  if (!value)
-    return true;
-  step.whereNormalize = value->where;
-  if (value->kind == JsonValue::Kind::String && value->text == "softmax")
-    return true;
-  std::string help = "one of \"softmax\", {\"softmax\": {\"sink\": ..}}, {\"map\": .., \"divide\": ..}";
-  if (value->kind != JsonValue::Kind::Object)
-    return fail(SpecCode::Type, value->where, "'normalize' does not take this", help);
-  if (!checkKeys(*value, {"softmax", "map", "divide", "given", "nested"}, diagnostics))
-    return false;
-  if (value->find("given") || value->find("nested"))
-    return fail(SpecCode::Later, value->where,
-                std::string("'") + (value->find("given") ? "given" : "nested") + "' cannot be compiled yet");
-  auto part = [&](const JsonValue *json, Scope::View view, ExprRef &expr) {
-    RawRef raw = json ? parseExpr(*json, diagnostics) : nullptr;
-    return !json || (raw && resolve(raw, view, ExprType::Float, expr));
-  };
-  if (const JsonValue *softmax = value->find("softmax")) {
-    if (softmax->kind != JsonValue::Kind::Object)
-      return fail(SpecCode::Type, softmax->where, "expected {\"sink\": ..}", help);
-    return checkKeys(*softmax, {"sink"}, diagnostics) && part(softmax->find("sink"), row, step.sink);
+/// Resolves the expressions of a source whose ranges are known.
+bool BodyReader::sourceMeaning(AttendStep &step, AttendSource &keys, const SourceText &text) {
+  keys.depth = rangeOf("d");
+  if (!text.query && !text.pair) // without a product there is no d
+    keys.depth = std::nullopt;
+  if (std::optional<IndexRange> column = rangeOf("e"); column && text.value)
+    step.column = column;
+  Scope::View row{namesOf(step.rows)}, pair = row;
+  row.specials = pair.specials = {};
+  for (const IndexRange &range : keys.keys)
+    pair.indices.push_back(range.name);
+  pair.specials = {ExprSpecial::Source};
+  Scope::View known = pair; // the vectors are known behind the product
+  if (text.query && keys.depth) {
+    known.specials.insert({ExprSpecial::QueryVector, ExprSpecial::KeyVector});
+    known.depth = keys.depth->extent;
   }
-  const JsonValue *map = value->find("map");
-  if (!map)
-    return fail(SpecCode::Missing, value->where, "'map' is missing", help);
-  step.normalize = NormalizeKind::Map;
-  Scope::View score = pair, sum = row;
-  score.specials = {ExprSpecial::Score};
-  sum.specials = {ExprSpecial::Sum};
-  return part(map, score, source.map) && part(value->find("divide"), sum, step.divide);
+  Scope::View scored = known, elements{plus(pair.indices, {"d"}), {ExprSpecial::Source}};
+  scored.specials.insert(ExprSpecial::Score);
+  if (text.query)
+    elements.specials.insert({ExprSpecial::QueryElem, ExprSpecial::KeyElem});
+  keys.score = makeSpecial(ExprSpecial::Score, keys.where);
+  keys.mask = makeBool(true, keys.where);
+  keys.weight = makeSpecial(ExprSpecial::Weight, keys.where);
+  keys.scale = text.query && keys.depth ? makeCall(ExprFunction::Rsqrt, {keys.depth->extent.size}, keys.where)
+                                        : makeFloat(1, keys.where);
+  return resolve(text.query, {plus(pair.indices, {"d"}), {ExprSpecial::Source}}, ExprType::Float, keys.query) &&
+         resolve(text.key, {plus(pair.indices, {"d"}), {ExprSpecial::Source}}, ExprType::Float, keys.key) &&
+         resolve(text.value, {plus(pair.indices, {"e"}), {ExprSpecial::Source}}, ExprType::Float, keys.value) &&
+         resolve(text.pair, elements, ExprType::Float, keys.pair) &&
+         resolve(text.scale, row, ExprType::Float, keys.scale) &&
+         resolve(text.score, scored, ExprType::Float, keys.score) &&
+         resolve(text.mask, known, ExprType::Bool, keys.mask);
+}
+
+bool BodyReader::oneSource(AttendStep &step, const JsonValue *object) {
+  bool isFirst = step.sources.empty();
+  source = object;
+  scope.clear();
+  AttendSource &keys = step.sources.emplace_back();
+  keys.where = object ? object->where : body.where;
+  SourceText text;
+  if (isFirst) {
+    if (!declarations(body, "index", step.rows))
+      return false;
+  } else {
+    for (const IndexRange &row : step.rows)
+      if (!scope.addIndex(row))
+        return false;
+  }
+  if (!sourceText(step, keys, text, isFirst) || !sourceMeaning(step, keys, text))
+    return false;
+  if (isFirst && !offset(step))
+    return false;
+  Scope::View row{namesOf(step.rows)}, pair = row;
+  for (const IndexRange &range : keys.keys)
+    pair.indices.push_back(range.name);
+  pair.specials.insert(ExprSpecial::Source);
+  if (text.query && keys.depth) {
+    pair.specials.insert({ExprSpecial::QueryVector, ExprSpecial::KeyVector});
+    pair.depth = keys.depth->extent;
+  }
+  return normalize(step, keys, pair, row) && statistics(step, keys, pair, isFirst) &&
+         weightAndGate(step, keys, pair, isFirst);
 }
 
 bool BodyReader::attend(AttendStep &step) {
-  if (!checkKeys(body, {"index", "declare", "over", "query", "key", "value", "pair", "scale", "score",
-                        "mask", "offset", "normalize", "stats", "weight", "gate", "sources", "let", "about"},
-                 diagnostics) ||
-      !refuse({"sources", "stats", "pair", "weight", "gate"}) || !lets())
+  if (!checkKeys(body, {"index", "declare", "over", "query", "key", "value", "pair", "scale", "score", "mask",
+                        "offset", "normalize", "stats", "weight", "gate", "sources", "let", "about"},
+                 diagnostics))
     return false;
-  AttendSource &source = step.sources.emplace_back();
-  source.where = body.where;
-  std::vector<IndexRange> declared;
-  RawRef query, key, value, scale, score, mask, norm;
-  if (!declarations("index", step.rows) || !declarations("over", source.keys) ||
-      !declarations("declare", declared) ||
-      !parseBare("query", rolesWith({{"N", "q_idx"}, {"D", "d"}}), query) ||
-      !parseBare("key", rolesWith({{"N", "kv_idx"}, {"M", "kv_idx"}, {"D", "d"}}), key) ||
-      !parseBare("value", rolesWith({{"N", "kv_idx"}, {"M", "kv_idx"}, {"D", "e"}, {"Dv", "e"}}), value) ||
-      !parse("scale", scale) || !parse("score", score) || !parse("mask", mask))
-    return false;
-  if (bool(query) != bool(key))
-    return fail(SpecCode::Missing, body.where, query ? "'key' is missing" : "'query' is missing",
-                "query and key come together");
-  std::vector<std::string> order, ignored;
-  if (!infer(query, order))
-    return false;
-  std::set<std::string> notRows = {"d"};
-  for (const IndexRange &range : source.keys)
-    notRows.insert(range.name);
-  rowsFrom(order, notRows, step.rows);
-  for (const RawRef &raw : {key, value, score, mask})
-    if (!infer(raw, ignored))
-      return false;
-  if (source.keys.empty()) {
-    if (!scope.findIndex("kv_idx"))
-      return fail(SpecCode::Missing, body.where, "the range of kv_idx is unknown: it stands alone in no read",
-                  "give it: \"over\": [\"kv_idx < M\"]");
-    source.keys.push_back(*scope.findIndex("kv_idx"));
-  }
-  requireGroups();
-  source.depth = rangeOf("d");
-  step.column = value ? rangeOf("e") : std::nullopt;
-  Scope::View row{namesOf(step.rows)}, pair = row;
-  pair.indices = namesOf(step.rows);
-  for (const IndexRange &range : source.keys)
-    pair.indices.push_back(range.name);
-  Scope::View scored = pair;
-  scored.specials = {ExprSpecial::Score};
-  source.score = makeSpecial(ExprSpecial::Score, body.where);
-  source.mask = makeBool(true, body.where);
-  source.weight = makeSpecial(ExprSpecial::Weight, body.where);
   step.gate = makeFloat(1, body.where);
-  source.scale = query && source.depth
-                     ? makeCall(ExprFunction::Rsqrt, {source.depth->extent.size}, body.where)
-                     : makeFloat(1, body.where);
-  if (!query) // without a product there is no d
-    source.depth = std::nullopt;
-  return resolve(query, {plus(row.indices, {"d"})}, ExprType::Float, source.query) &&
-         resolve(key, {plus(pair.indices, {"d"})}, ExprType::Float, source.key) &&
-         resolve(value, {plus(pair.indices, {"e"})}, ExprType::Float, source.value) &&
-         resolve(scale, row, ExprType::Float, source.scale) &&
-         resolve(score, scored, ExprType::Float, source.score) &&
-         resolve(mask, pair, ExprType::Bool, source.mask) && offset(step) &&
-         normalize(step, source, pair, row);
+  const JsonValue *list = body.find("sources");
+  if (!list)
+    return oneSource(step, nullptr);
+  if (list->kind != JsonValue::Kind::Array || list->elements.empty() || list->elements.size() > 8)
+    return fail(SpecCode::Type, list->where, "'sources' is a list of 1 to 8 objects");
+  for (const JsonValue &element : list->elements) {
+    if (element.kind != JsonValue::Kind::Object)
+      return fail(SpecCode::Type, element.where, std::string("a source is an object, got ") + element.kindName());
+    if (!checkKeys(element, {"over", "declare", "query", "key", "value", "pair", "scale", "score", "mask", "let"},
+                   diagnostics) ||
+        !oneSource(step, &element))
+      return false;
+  }
+  return true;
 }
-

@@ -1,4 +1,4 @@
-//===- BodyReader.cpp - what attend and recur have in common ----------------===//
+//===- BodyReader.cpp - what the steps have in common -----------------------===//
 
 #include "specs/reader/BodyReader.h"
 
@@ -14,16 +14,20 @@ Roles heddle::rolesWith(std::initializer_list<std::pair<const char *, const char
   return roles;
 }
 
-bool BodyReader::refuse(std::initializer_list<const char *> keys) {
-  for (const char *key : keys)
-    for (size_t i = 0; i < body.members.size(); ++i)
-      if (body.members[i].first == key)
-        return fail(SpecCode::Later, body.keys[i], std::string("'") + key + "' cannot be compiled yet");
-  return true;
+const JsonValue *BodyReader::find(const char *key) const {
+  const JsonValue *own = source ? source->find(key) : nullptr;
+  return own ? own : body.find(key);
+}
+
+SourceRange BodyReader::whereKey(const JsonValue &object, const char *key) const {
+  for (size_t i = 0; i < object.members.size(); ++i)
+    if (object.members[i].first == key)
+      return object.keys[i];
+  return object.where;
 }
 
 bool BodyReader::lets() {
-  const JsonValue *object = body.find("let");
+  const JsonValue *object = find("let");
   if (!object)
     return true;
   if (object->kind != JsonValue::Kind::Object)
@@ -37,11 +41,77 @@ bool BodyReader::lets() {
 }
 
 bool BodyReader::parse(const char *key, RawRef &raw) {
-  const JsonValue *value = body.find(key);
+  const JsonValue *value = find(key);
   if (!value)
     return true;
   raw = parseExpr(*value, diagnostics);
   return bool(raw);
+}
+
+/// A key of an object inside the step.
+bool BodyReader::part(const JsonValue &object, const char *key, const Scope::View &view, ExprType type,
+                      ExprRef &expr) {
+  const JsonValue *value = object.find(key);
+  if (!value)
+    return true;
+  RawRef raw = parseExpr(*value, diagnostics);
+  return raw && resolve(raw, view, type, expr);
+}
+
+bool BodyReader::flag(const char *key, bool &value) {
+  const JsonValue *json = find(key);
+  if (!json)
+    return true;
+  if (json->kind != JsonValue::Kind::Bool)
+    return fail(SpecCode::Type, json->where, std::string("'") + key + "' is true or false, got " + json->kindName());
+  value = json->boolean;
+  return true;
+}
+
+bool BodyReader::word(const char *key, const std::vector<std::string> &allowed, std::string &value) {
+  const JsonValue *json = find(key);
+  if (!json)
+    return true;
+  value = json->text;
+  if (json->kind == JsonValue::Kind::String && std::find(allowed.begin(), allowed.end(), value) != allowed.end())
+    return true;
+  std::string nearest = nearestName(value, allowed);
+  return fail(SpecCode::Type, json->where, std::string("'") + key + "' does not take this",
+              nearest.empty() ? "one of " + joinNames(allowed) : "did you mean '" + nearest + "'?");
+}
+
+bool BodyReader::reduction(const JsonValue &object, std::initializer_list<ReductionKind> allowed,
+                           ReductionKind &kind) {
+  const JsonValue *value = object.find("with");
+  if (!value)
+    return true;
+  std::vector<std::string> names;
+  for (ReductionKind candidate : allowed) {
+    names.emplace_back(spelling(candidate));
+    if (value->kind == JsonValue::Kind::String && value->text == names.back()) {
+      kind = candidate;
+      return true;
+    }
+  }
+  std::string nearest = nearestName(value->text, names);
+  return fail(SpecCode::UnknownName, value->where, "unknown reduction '" + value->text + "'",
+              nearest.empty() ? "one of " + joinNames(names) : "did you mean '" + nearest + "'?");
+}
+
+ExprType heddle::reducedType(ReductionKind kind, ExprType value) {
+  switch (kind) {
+  case ReductionKind::Any:
+  case ReductionKind::All:
+    return ExprType::Bool;
+  case ReductionKind::ArgMax:
+  case ReductionKind::ArgMin:
+    return ExprType::Int;
+  case ReductionKind::Mean:
+  case ReductionKind::LogSumExp:
+    return ExprType::Float;
+  default:
+    return value;
+  }
 }
 
 /// A bare tensor is a read whose subscripts follow from the names of its dims.
@@ -69,7 +139,12 @@ bool BodyReader::parseBare(const char *key, const Roles &roles, RawRef &raw) {
 }
 
 bool BodyReader::declarations(const char *key, std::vector<IndexRange> &ranges) {
-  const JsonValue *list = body.find(key);
+  bool own = source && source->find(key);
+  return declarations(own ? *source : body, key, ranges);
+}
+
+bool BodyReader::declarations(const JsonValue &object, const char *key, std::vector<IndexRange> &ranges) {
+  const JsonValue *list = object.find(key);
   if (!list)
     return true;
   if (list->kind != JsonValue::Kind::Array)
@@ -85,6 +160,8 @@ bool BodyReader::declarations(const char *key, std::vector<IndexRange> &ranges) 
       return false;
     ranges.push_back(range);
   }
+  if (ranges.size() > 8)
+    return fail(SpecCode::TooLarge, list->where, "a step has at most 8 indices, got " + std::to_string(ranges.size()));
   return true;
 }
 
@@ -122,21 +199,23 @@ bool BodyReader::infer(const RawRef &raw, std::vector<std::string> &order) {
   return good;
 }
 
-bool BodyReader::rowsFrom(const std::vector<std::string> &order, const std::set<std::string> &notRows,
+void BodyReader::rowsFrom(const std::vector<std::string> &order, const std::set<std::string> &notRows,
                           std::vector<IndexRange> &rows) {
   if (!rows.empty())
-    return true;
+    return;
   for (const std::string &name : order)
     if (!notRows.count(name))
       rows.push_back(*scope.findIndex(name));
-  return true;
 }
 
 /// H % Hkv == 0, where both heads are used.
-bool BodyReader::requireGroups() {
+void BodyReader::requireGroups(const std::vector<IndexRange> &rows) {
   const IndexRange *h = scope.findIndex("h"), *kv = scope.findIndex("h_kv");
-  if (!h || !kv || kv->declared)
-    return true;
+  std::vector<std::string> names = namesOf(rows);
+  bool isRow = std::find(names.begin(), names.end(), "h_kv") != names.end();
+  if (!h || !kv || isRow || groupsRequired)
+    return;
+  groupsRequired = true;
   ExprRef rest = makeBinary(BinaryOp::Mod, h->extent.size, kv->extent.size, kv->where);
   ExprRef some = makeBinary(BinaryOp::Or, makeBinary(BinaryOp::Gt, kv->extent.size, makeInt(0)),
                             makeBinary(BinaryOp::Eq, h->extent.size, makeInt(0)));
@@ -146,7 +225,6 @@ bool BodyReader::requireGroups() {
   require.derived = true;
   require.where = kv->where;
   spec.requires_.push_back(require);
-  return true;
 }
 
 std::vector<std::string> heddle::namesOf(const std::vector<IndexRange> &ranges) {

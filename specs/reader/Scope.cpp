@@ -136,10 +136,17 @@ ExprRef Scope::name(const RawExpr &raw) {
     open.erase(word);
     return expr;
   }
-  for (ExprSpecial special : view->specials)
-    if (word == spelling(special))
-      return makeSpecial(special, raw.where);
-  if (word == "h_kv" && !(findIndex("h_kv") && findIndex("h_kv")->declared))
+  for (ExprSpecial special : view->specials) {
+    if (word != spelling(special))
+      continue;
+    if (special == ExprSpecial::QueryVector || special == ExprSpecial::KeyVector)
+      return fail(SpecCode::Scope, raw.where, "'" + word + "' is a vector here",
+                  "it stands only in dot(" + word + ", ...)");
+    return makeSpecial(special, raw.where);
+  }
+  if (auto statistic = view->statistics.find(word); statistic != view->statistics.end())
+    return makeName(ExprKind::Statistic, word, statistic->second, raw.where);
+  if (word == "h_kv" && !visible("h_kv"))
     return keyHead(raw);
   if (const IndexRange *index = findIndex(word)) {
     if (!visible(word))
@@ -246,7 +253,7 @@ ExprRef Scope::call(const RawExpr &raw) {
   if (raw.text == "window")
     return window(raw);
   if (raw.text == "dot")
-    return fail(SpecCode::Later, raw.where, "dot() cannot be compiled yet");
+    return dot(raw);
   const ExprFunction *function = nullptr;
   std::vector<std::string> names = {"dot", "window"};
   for (const auto &[word, value] : functions) {

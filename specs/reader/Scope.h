@@ -20,12 +20,19 @@ public:
   struct View {
     std::vector<std::string> indices;
     std::set<ExprSpecial> specials = {};
+    std::map<std::string, ExprType> statistics = {}; ///< of an attend, by name
+    std::optional<Extent> depth = {};                ///< of `query` and `key` as arguments of dot()
   };
 
   /// An index with its range; false, told, if the name means something already.
   bool addIndex(const IndexRange &range);
   bool addLet(const std::string &name, SourceRange where, RawRef value);
   const IndexRange *findIndex(const std::string &name) const;
+  /// Forgets indices and lets.
+  void clear() {
+    indices.clear();
+    lets.clear();
+  }
   /// A name of a step that stands for something; an index is inferred for none of these.
   bool isTaken(const std::string &name) const;
 
@@ -43,6 +50,8 @@ private:
   ExprRef unknown(const RawExpr &raw);
   ExprRef read(const RawExpr &raw);
   ExprRef call(const RawExpr &raw);
+  ExprRef dot(const RawExpr &raw);
+  ExprRef dotArgument(const RawExpr &raw, std::optional<Extent> &length);
   ExprRef window(const RawExpr &raw);
   ExprRef unary(const RawExpr &raw);
   ExprRef binary(const RawExpr &raw);

@@ -168,7 +168,12 @@ bool FileReader::results(const JsonValue &root) {
       return fail(SpecCode::UnknownName, list->keys[i], "no step makes '" + name + "'");
     std::optional<StorageType> storage = storageOf(value.text);
     if (!storage || valueType(*storage) != tensor->type)
-      return fail(SpecCode::Type, value.where, "'" + name + "' is a float: its type is f32, f16 or bf16, got '" + value.text + "'");
+      return fail(SpecCode::Type, value.where,
+                  "'" + name + "' is " +
+                      (tensor->type == ExprType::Float ? "a float: its type is f32, f16 or bf16"
+                       : tensor->type == ExprType::Int ? "an integer: its type is i32 or i8"
+                                                       : "a bool: its type is bool") +
+                      ", got '" + value.text + "'");
     tensor->storage = storage;
     tensor->isResult = true;
     spec.results.push_back(name);

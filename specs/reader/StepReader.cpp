@@ -30,19 +30,24 @@ static bool readOutputs(const JsonValue &json, size_t number, SpecStep &step, Sp
   auto add = [&](const std::string &kind, const JsonValue &value, SourceRange where) {
     if (value.kind != JsonValue::Kind::String)
       return diagnostics.error(SpecCode::Type, value.where, std::string("expected a name, got ") + value.kindName()), false;
-    std::optional<std::vector<Extent>> axes = BodyReader::axesOf(step, kind);
-    if (!axes)
+    std::optional<OutputShape> shape = outputOf(step, kind);
+    if (!shape) {
+      std::string nearest = nearestName(kind, outputNames(step));
       return diagnostics.error(SpecCode::UnknownName, where, "this step has no output '" + kind + "'",
-                               step.getIf<AttendStep>() ? "there are out, lse (of a softmax)"
-                                                        : "there are out, state, sum (with 'divide')"),
+                               nearest.empty() ? "there are " + joinNames(outputNames(step))
+                                               : "did you mean '" + nearest + "'?"),
              false;
+    }
+    if (shape->axes.size() > 8)
+      return diagnostics.error(SpecCode::TooLarge, where, "the output '" + kind + "' has more than 8 axes"), false;
     if (!isName(value.text))
       return diagnostics.error(SpecCode::Syntax, value.where, "'" + value.text + "' is no name"), false;
     if (spec.findTensor(value.text))
       return diagnostics.error(SpecCode::Shadow, value.where, "a tensor '" + value.text + "' is there already"), false;
     SpecTensor tensor;
     tensor.name = value.text;
-    tensor.axes = *axes;
+    tensor.axes = shape->axes;
+    tensor.type = shape->type;
     tensor.step = int(number);
     tensor.output = kind;
     tensor.where = value.where;
@@ -51,7 +56,7 @@ static bool readOutputs(const JsonValue &json, size_t number, SpecStep &step, Sp
     return true;
   };
   if (as->kind == JsonValue::Kind::String)
-    return add("out", *as, as->where);
+    return add(step.getIf<SelectStep>() ? "list" : "out", *as, as->where);
   if (as->kind != JsonValue::Kind::Object)
     return diagnostics.error(SpecCode::Type, as->where, "expected a name or an object of names"), false;
   for (size_t i = 0; i < as->members.size(); ++i)
@@ -82,19 +87,18 @@ bool heddle::readStep(const JsonValue &json, size_t number, Spec &spec, Diagnost
     }
   if (!body)
     return diagnostics.error(SpecCode::Missing, json.where, "the kind of the step is missing", "one of " + joinNames(kinds)), false;
-  if (kind != "attend" && kind != "recur")
-    return diagnostics.error(SpecCode::Later, step.whereKind, "the step '" + kind + "' cannot be compiled yet"), false;
   if (body->kind != JsonValue::Kind::Object)
     return diagnostics.error(SpecCode::Type, body->where, std::string("expected an object, got ") + body->kindName()), false;
   BodyReader reader(*body, spec, diagnostics);
-  bool good;
-  if (kind == "attend") {
-    step.body = AttendStep();
-    good = reader.attend(std::get<AttendStep>(step.body));
-  } else {
-    step.body = RecurStep();
-    good = reader.recur(std::get<RecurStep>(step.body));
-  }
+  auto read = [&](auto made, auto method) {
+    step.body = std::move(made);
+    return (reader.*method)(std::get<decltype(made)>(step.body));
+  };
+  bool good = kind == "attend"    ? read(AttendStep(), &BodyReader::attend)
+              : kind == "recur"   ? read(RecurStep(), &BodyReader::recur)
+              : kind == "compute" ? read(ComputeStep(), &BodyReader::compute)
+              : kind == "scan"    ? read(ScanStep(), &BodyReader::scan)
+                                  : read(SelectStep(), &BodyReader::select);
   if (!good || !readOutputs(json, number, step, spec, diagnostics))
     return false;
   spec.steps.push_back(std::move(step));
