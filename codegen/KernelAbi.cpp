@@ -7,7 +7,7 @@ using namespace mlir;
 using namespace heddle;
 
 unsigned KernelArgument::numSlots() const {
-  return kind == Kind::Tensor ? 1 + cast<ShapedType>(type).getRank() : 1;
+  return kind == Kind::Tensor ? 1 + 2 * cast<ShapedType>(type).getRank() : 1;
 }
 
 KernelAbi KernelAbi::of(TypeRange types) {

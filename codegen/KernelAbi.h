@@ -1,7 +1,7 @@
 //===- KernelAbi.h - the arguments of a kernel, described once ---------------------------------===//
 //
 // A kernel gets its arguments as 64-bit words, the *slots*, in the order of the function's arguments: a
-// tensor is its data pointer and the stride of each axis in elements, a dim its value, a run-time param
+// tensor is its data pointer, the stride of each axis in elements and its sizes, a dim its value, a run-time param
 // its 32 bits. On a CPU they are an array, on a GPU parameters. Header, descriptor, library and tests are
 // made from this; there is no second list of kernel arguments.
 //
@@ -19,7 +19,7 @@ struct KernelArgument {
   enum class Kind { Tensor, Dim, Param };
   Kind kind;
   mlir::Type type;     // tensor or memref, index, f32 or i32
-  unsigned firstSlot;  // a tensor's pointer; its strides follow
+  unsigned firstSlot;  // a tensor's pointer; its strides follow, then its sizes
   unsigned numSlots() const;
 };
 

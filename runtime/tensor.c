@@ -201,8 +201,10 @@ static void fill_slots(heddle_call *call, const heddle_tensor *const *tensors) {
       empty |= tensors[t]->shape[i] == 0;
     uintptr_t data = empty ? (uintptr_t)zeros : (uintptr_t)tensors[t]->data + tensors[t]->byte_offset;
     *slot = (int64_t)data;
-    for (int64_t i = 0; i < tensors[t]->ndim; ++i)
+    for (int64_t i = 0, ndim = tensors[t]->ndim; i < ndim; ++i) {
       slot[1 + i] = empty ? 0 : stride_of(tensors[t], i);
+      slot[1 + ndim + i] = tensors[t]->shape[i];
+    }
   }
   for (int64_t i = 0; i < kernel->num_dims; ++i)
     if (kernel->dims[i].slot >= 0)

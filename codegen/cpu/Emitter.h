@@ -23,7 +23,7 @@ using Values = SmallVector<Value>;
 /// A tensor in memory: its first element and the strides of its axes, in elements (index).
 struct Memory {
   Value base;
-  Values strides;
+  Values strides, sizes;
   MemRefType type;
 };
 

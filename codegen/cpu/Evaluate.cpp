@@ -34,7 +34,10 @@ Value Emitter::lookupVector(Value value, DenseMap<Value, Value> &vectors) {
   auto known = vectors.find(value);
   if (known != vectors.end())
     return known->second;
-  return asVector(scalars.lookupOrDefault(value));
+  Value scalar = scalars.lookupOrDefault(value);
+  if (scalar.getType().isIndex()) // positions are i32 in lanes
+    scalar = arith::IndexCastOp::create(b, i32, scalar);
+  return asVector(scalar);
 }
 
 Value Emitter::evaluateOp(Operation *op, DenseMap<Value, Value> &vectors) {

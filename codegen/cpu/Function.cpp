@@ -55,13 +55,15 @@ void Emitter::unpackSlots(func::FuncOp source, Value slots) {
   for (auto [argument, value] : llvm::zip_equal(abi.arguments, source.getArguments())) {
     if (argument.kind == KernelArgument::Kind::Tensor) {
       auto type = cast<MemRefType>(argument.type);
-      Memory memory{LLVM::IntToPtrOp::create(b, slots.getType(), slot(argument.firstSlot)), {}, type};
-      for (int64_t axis = 0; axis < type.getRank(); ++axis) {
-        bool innermost = axis + 1 == type.getRank();
-        memory.strides.push_back(innermost ? index(1)
-                                           : arith::IndexCastOp::create(
-                                                 b, b.getIndexType(),
-                                                 slot(argument.firstSlot + 1 + axis)).getResult());
+      Memory memory{LLVM::IntToPtrOp::create(b, slots.getType(), slot(argument.firstSlot)), {}, {}, type};
+      int64_t rank = type.getRank();
+      for (int64_t axis = 0; axis < rank; ++axis) {
+        auto word = [&, first = argument.firstSlot](unsigned place) -> Value {
+          return arith::IndexCastOp::create(b, b.getIndexType(), slot(first + place));
+        };
+        memory.strides.push_back(axis + 1 == rank ? index(1) : word(1 + axis));
+        memory.sizes.push_back(type.isDynamicDim(axis) ? word(1 + rank + axis)
+                                                       : index(type.getDimSize(axis)));
       }
       memories[value] = memory;
     } else if (argument.kind == KernelArgument::Kind::Dim) {
@@ -76,9 +78,10 @@ void Emitter::unpackSlots(func::FuncOp source, Value slots) {
 
 /// A contiguous tensor in the workspace; `offset` (bytes) moves on, to the next line.
 static Value bytesOfAlloc(ImplicitLocOpBuilder &b, memref::AllocOp op, IRMapping &scalars,
-                          Values &strides) {
+                          Values &strides, Values &sizes) {
   MemRefType type = op.getType();
   strides.assign(type.getRank(), Value());
+  sizes.assign(type.getRank(), Value());
   Value count = arith::ConstantIndexOp::create(b, 1);
   unsigned dynamic = op.getDynamicSizes().size();
   for (int64_t axis = type.getRank() - 1; axis >= 0; --axis) {
@@ -86,6 +89,7 @@ static Value bytesOfAlloc(ImplicitLocOpBuilder &b, memref::AllocOp op, IRMapping
     Value size = type.isDynamicDim(axis)
                      ? scalars.lookup(op.getDynamicSizes()[--dynamic])
                      : arith::ConstantIndexOp::create(b, type.getDimSize(axis)).getResult();
+    sizes[axis] = size;
     count = arith::MulIOp::create(b, count, size);
   }
   int64_t bytes = type.getElementTypeBitWidth() / 8;
@@ -102,16 +106,19 @@ LogicalResult Emitter::emitPrologue(func::FuncOp source, Value workspace) {
     if (isa<scf::ForallOp>(op) || touchesTiles(op))
       continue;
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
-      Memory memory{Value(), {}, alloc.getType()};
-      Value bytes = bytesOfAlloc(b, alloc, scalars, memory.strides);
+      Memory memory{Value(), {}, {}, alloc.getType()};
+      Value bytes = bytesOfAlloc(b, alloc, scalars, memory.strides, memory.sizes);
       if (workspace)
         memory.base = address(workspace, offset, b.getI8Type());
       memories[alloc.getResult()] = memory;
       offset = plus(offset, bytes);
     } else if (auto view = dyn_cast<memref::TransposeOp>(op)) {
-      Memory from = memories.lookup(view.getIn()), to{from.base, {}, view.getType()};
-      for (AffineExpr axis : view.getPermutation().getResults())
-        to.strides.push_back(from.strides[cast<AffineDimExpr>(axis).getPosition()]);
+      Memory from = memories.lookup(view.getIn()), to{from.base, {}, {}, view.getType()};
+      for (AffineExpr axis : view.getPermutation().getResults()) {
+        unsigned position = cast<AffineDimExpr>(axis).getPosition();
+        to.strides.push_back(from.strides[position]);
+        to.sizes.push_back(from.sizes[position]);
+      }
       memories[view.getResult()] = to;
     } else if (failed(emitOp(&op))) {
       return failure();
@@ -227,6 +234,13 @@ LogicalResult Emitter::emitOp(Operation *op) {
 
 /// Scalars, and vectors and tiles that hold one of them.
 LogicalResult Emitter::emitSmall(Operation *op) {
+  if (auto dim = dyn_cast<memref::DimOp>(op)) {
+    std::optional<int64_t> axis = dim.getConstantIndex();
+    if (!axis)
+      return op->emitError("expected the size of a known axis");
+    scalars.map(dim.getResult(), memories.lookup(dim.getSource()).sizes[*axis]);
+    return success();
+  }
   if (auto iota = dyn_cast<IotaOp>(op)) {
     Value base = arith::IndexCastOp::create(b, i32, scalars.lookup(iota.getBase()));
     Storage &vector = storages[iota.getResult()];

@@ -30,7 +30,7 @@ using Values = SmallVector<Value>;
 /// A tensor in global memory: its first element and the strides of its axes, in elements (index).
 struct Memory {
   Value base;
-  Values strides, sizes; // sizes: of tensors in the workspace only
+  Values strides, sizes;
   MemRefType type;
 };
 

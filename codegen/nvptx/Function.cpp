@@ -57,8 +57,11 @@ void Emitter::unpackSlots(func::FuncOp source, function_ref<Value(unsigned)> slo
       auto type = cast<MemRefType>(argument.type);
       Memory memory{LLVM::IntToPtrOp::create(b, pointer, slot(argument.firstSlot)), {}, {}, type};
       for (int64_t axis = 0; axis < type.getRank(); ++axis) {
-        bool innermost = axis + 1 == type.getRank() && type.isLastDimUnitStride();
+        int64_t rank = type.getRank();
+        bool innermost = axis + 1 == rank && type.isLastDimUnitStride();
         memory.strides.push_back(innermost ? index(1) : indexOf(argument.firstSlot + 1 + axis));
+        memory.sizes.push_back(type.isDynamicDim(axis) ? indexOf(argument.firstSlot + 1 + rank + axis)
+                                                       : index(type.getDimSize(axis)));
       }
       memories[value] = memory;
     } else if (argument.kind == KernelArgument::Kind::Dim) {
@@ -109,8 +112,11 @@ LogicalResult Emitter::emitPrologue(func::FuncOp source, Value workspace) {
       offset = plus(offset, bytes);
     } else if (auto view = dyn_cast<memref::TransposeOp>(op)) {
       Memory from = memories.lookup(view.getIn()), to{from.base, {}, {}, view.getType()};
-      for (AffineExpr axis : view.getPermutation().getResults())
-        to.strides.push_back(from.strides[cast<AffineDimExpr>(axis).getPosition()]);
+      for (AffineExpr axis : view.getPermutation().getResults()) {
+        unsigned position = cast<AffineDimExpr>(axis).getPosition();
+        to.strides.push_back(from.strides[position]);
+        to.sizes.push_back(from.sizes[position]);
+      }
       memories[view.getResult()] = to;
     } else if (failed(emitOp(&op))) {
       return failure();

@@ -109,19 +109,12 @@ LogicalResult Emitter::emitSmall(Operation *op) {
   return emitTileOp(op), success();
 }
 
-/// Sizes are not among the slots; a tensor's own are known where it has them.
 LogicalResult Emitter::emitDim(Operation *op) {
   auto dim = cast<memref::DimOp>(op);
   std::optional<int64_t> axis = dim.getConstantIndex();
-  const Memory &memory = memories[dim.getSource()];
-  Value size;
-  if (axis && *axis < memory.type.getRank() && !memory.type.isDynamicDim(*axis))
-    size = index(memory.type.getDimSize(*axis));
-  else if (axis && *axis < int64_t(memory.sizes.size()))
-    size = memory.sizes[*axis];
-  if (!size)
-    return op->emitError("the size of an argument is not passed to kernels; use a dim");
-  scalars.map(dim.getResult(), size);
+  if (!axis)
+    return op->emitError("expected the size of a known axis");
+  scalars.map(dim.getResult(), memories.lookup(dim.getSource()).sizes[*axis]);
   return success();
 }
 

@@ -5,7 +5,7 @@
  * structs word by word (codegen/EmitDescriptor.cpp).
  *
  * A kernel's code gets 64-bit *slots* (codegen/KernelAbi.h): for each tensor its data pointer and its
- * strides in elements, for each dim its size, for each param its 32 bits.
+ * strides in elements and its sizes, for each dim its size, for each param its 32 bits.
  *
 \*===--------------------------------------------------------------------------------------------===*/
 
@@ -51,7 +51,7 @@ typedef struct heddle_kernel_tensor {
   int64_t type_code, type_bits;
   int64_t ndim;
   const heddle_kernel_axis *axes;
-  int64_t slot; /* of the data pointer; strides follow */
+  int64_t slot; /* of the data pointer; strides follow, then sizes */
 } heddle_kernel_tensor;
 
 typedef struct heddle_kernel_param {

@@ -116,6 +116,7 @@ std::vector<int64_t> CompiledKernel::slots(const std::vector<Tensor *> &tensors,
         stride *= tensor->shape[i];
       slots.push_back(stride);
     }
+    slots.insert(slots.end(), tensor->shape.begin(), tensor->shape.end());
   }
   slots.insert(slots.end(), dims.begin(), dims.end());
   return slots;

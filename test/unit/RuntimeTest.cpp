@@ -13,21 +13,21 @@ namespace {
 
 // A kernel made by hand: y[N, D] = x[N, D] * factor, D = 4; sizes "2 * N" in a second input.
 std::atomic<int64_t> itemsRun{0};
-void grid(const int64_t *slots, int64_t sizes[3]) { sizes[0] = slots[9], sizes[1] = sizes[2] = 1; }
+void grid(const int64_t *slots, int64_t sizes[3]) { sizes[0] = slots[13], sizes[1] = sizes[2] = 1; }
 void item(const int64_t *slots, int64_t n, char *scratch, char *) {
   float factor;
-  uint32_t bits = uint32_t(slots[10]);
+  uint32_t bits = uint32_t(slots[14]);
   memcpy(&factor, &bits, sizeof factor);
   memset(scratch, 1, 64);
   auto *x = reinterpret_cast<const float *>(slots[0]) + n * slots[1];
-  auto *y = reinterpret_cast<float *>(slots[6]) + n * slots[7];
+  auto *y = reinterpret_cast<float *>(slots[8]) + n * slots[9];
   float tiny = std::numeric_limits<float>::min();
   volatile float half = tiny * 0.5f; // 0 where denormals are flushed
   for (int d = 0; d < 4; ++d)
     y[d] = x[d] * factor + half;
   ++itemsRun;
 }
-int64_t workspace(const int64_t *slots) { return slots[9] * 8; }
+int64_t workspace(const int64_t *slots) { return slots[13] * 8; }
 // values: N, R (N + 1), factor, 2 * N, requirement N != 13
 void derive(int64_t *values) {
   values[1] = values[0] + 1;
@@ -35,19 +35,19 @@ void derive(int64_t *values) {
   values[4] = values[0] != 13;
 }
 
-const heddle_kernel_dim dims[] = {{"N", HEDDLE_DIM_TENSOR, -1, 0, 0, 9}, {"R", HEDDLE_DIM_DERIVED, -1, 0, 0, 11}};
+const heddle_kernel_dim dims[] = {{"N", HEDDLE_DIM_TENSOR, -1, 0, 0, 13}, {"R", HEDDLE_DIM_DERIVED, -1, 0, 0, 15}};
 const heddle_kernel_axis rows[] = {{"N", -1, 0}, {"4", 4, 0}}, twice[] = {{"2 * N", -1, 3}};
 const heddle_kernel_tensor tensors[] = {{"x", 0, HEDDLE_FLOAT, 32, 2, rows, 0},
-                                        {"z", 0, HEDDLE_INT, 32, 1, twice, 3},
-                                        {"y", 1, HEDDLE_FLOAT, 32, 2, rows, 6}};
-const heddle_kernel_param params[] = {{"factor", 1, 10}};
+                                        {"z", 0, HEDDLE_INT, 32, 1, twice, 5},
+                                        {"y", 1, HEDDLE_FLOAT, 32, 2, rows, 8}};
+const heddle_kernel_param params[] = {{"factor", 1, 14}};
 const heddle_kernel_requirement requirements[] = {{"N != 13", 4}};
 const heddle_kernel_stage stages[] = {{grid, item, nullptr, 0, 0}};
 const heddle_kernel_variant variants[] = {
     {"never", HEDDLE_CPU, 9, 0, 0, -1, 64, workspace, 1, stages, nullptr},
     {"few", HEDDLE_CPU, 1, 0, 2, 0, 64, workspace, 1, stages, nullptr},
     {"many", HEDDLE_CPU, 1, 0, 0, -1, 64, workspace, 1, stages, nullptr}};
-const heddle_kernel kernel = {HEDDLE_KERNEL_ABI, "twist", 12, 5, 2, dims, 3, tensors, 1, params, 1, requirements,
+const heddle_kernel kernel = {HEDDLE_KERNEL_ABI, "twist", 16, 5, 2, dims, 3, tensors, 1, params, 1, requirements,
                               derive, 3, variants};
 
 struct Args {
@@ -108,8 +108,10 @@ TEST_F(Call, workspaceHoldsScratchOfEveryThread) {
 TEST_F(Call, derivedDimsReachTheirSlots) {
   int64_t slots[HEDDLE_MAX_SLOTS];
   ASSERT_NE(heddle_kernel_choose(&kernel, &args, slots), nullptr) << heddle_last_error();
-  EXPECT_EQ(slots[9], n);
-  EXPECT_EQ(slots[11], n + 1);
+  EXPECT_EQ(slots[3], n); // the sizes of x
+  EXPECT_EQ(slots[4], 4);
+  EXPECT_EQ(slots[13], n);
+  EXPECT_EQ(slots[15], n + 1);
 }
 
 TEST_F(Call, choosesTheFirstVariantThatFits) {
