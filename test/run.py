@@ -22,6 +22,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIT = "/usr/lib/llvm-22/bin/lit"
 # (what is counted, command); {build} is the build folder.
 SCRIPTS: list[tuple[str, list[str]]] = [
+    ("bad specs", ["test/specs/bad_specs.py", "{build}"]),
+    ("numpy oracle", ["test/e2e/oracle.py", "{build}"]),
     ("random shapes, CPU", ["test/e2e/random_shapes.py", "{build}", "--count", "300"]),
     ("random shapes, PTX", ["test/e2e/random_shapes.py", "{build}", "--count", "60", "--target", "sm_80"]),
 ]

@@ -155,7 +155,7 @@ bool BodyReader::declarations(const JsonValue &object, const char *key, std::vec
     if (!parseDeclaration(element, diagnostics, range.name, range.where, size, range.extent.text))
       return false;
     range.declared = true;
-    range.extent.size = scope.resolve(size, {}, ExprType::Int);
+    range.extent.size = scope.resolve(size, Scope::View::constants(), ExprType::Int);
     if (!range.extent.size || !scope.addIndex(range))
       return false;
     ranges.push_back(range);

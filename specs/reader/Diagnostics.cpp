@@ -58,21 +58,40 @@ SpecDiagnostic &Diagnostics::warning(SpecCode code, SourceRange where, std::stri
 }
 
 /// The source line and, below it, the caret under the first byte and tildes under the others.
+/// A line as characters; bytes that are no UTF-8 stand alone.
+static std::vector<std::string> charactersOf(std::string_view line) {
+  std::vector<std::string> characters;
+  for (char c : line)
+    if ((c & 0xc0) == 0x80 && !characters.empty())
+      characters.back() += c;
+    else
+      characters.emplace_back(1, c);
+  return characters;
+}
+
 std::string Diagnostics::caretLines(SourceRange where) const {
+  constexpr size_t longest = 160, around = 60;
   if (!where.isValid())
     return {};
-  std::string line(source.line(where.line)), carets;
-  if (line.size() > 160) // a line of thousands of characters helps nobody
-    return {};
-  for (uint32_t col = 1, i = 0; i < line.size() && col < where.col; ++i) {
-    carets += line[i] == '\t' ? "\t" : (line[i] & 0xc0) != 0x80 ? " " : "";
-    col += (line[i] & 0xc0) != 0x80 && (i + 1 >= line.size() || (line[i + 1] & 0xc0) != 0x80);
+  std::vector<std::string> line = charactersOf(source.line(where.line));
+  size_t first = std::min<size_t>(where.col - 1, line.size());
+  std::string_view marked(source.text());
+  marked = marked.substr(std::min<size_t>(where.begin, marked.size()), where.end - where.begin);
+  size_t width = std::max<size_t>(charactersOf(marked).size(), 1);
+  size_t from = 0, to = line.size();
+  if (line.size() > longest) { // a window around the place
+    from = first > around ? first - around : 0;
+    to = std::min(line.size(), first + around);
   }
-  uint32_t width = where.end > where.begin ? where.end - where.begin : 1;
-  uint32_t room = uint32_t(line.size()) > carets.size() ? uint32_t(line.size() - carets.size()) : 1;
+  std::string text = from ? "..." : "", carets = from ? "   " : "";
+  for (size_t i = from; i < to; ++i) {
+    text += line[i];
+    if (i < first)
+      carets += line[i] == "\t" ? "\t" : " ";
+  }
   carets += '^';
-  carets.append(std::min(width, std::max(room, 1u)) - 1, '~');
-  return line + "\n" + carets + "\n";
+  carets.append(std::min(width, std::max<size_t>(to - first, 1)) - 1, '~');
+  return text + (to < line.size() ? "..." : "") + "\n" + carets + "\n";
 }
 
 std::string Diagnostics::print(const SpecDiagnostic &diagnostic) const {
@@ -128,7 +147,7 @@ std::string heddle::nearestName(std::string_view word, const std::vector<std::st
   size_t best = std::max<size_t>(1, word.size() / 3) + 1;
   std::string nearest;
   for (const std::string &candidate : candidates)
-    if (size_t distance = editDistance(word, candidate); distance < best) {
+    if (size_t distance = editDistance(word, candidate); distance < best && distance < word.size()) {
       best = distance;
       nearest = candidate;
     }

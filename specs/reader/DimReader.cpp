@@ -113,7 +113,7 @@ bool FileReader::resolveDims(const std::vector<std::pair<size_t, const JsonValue
       known[dim.name] = dim.size;
   for (auto [number, value] : derived) {
     RawRef raw = parseExpr(*value, diagnostics);
-    if (!raw || !(spec.dims[number].expr = scope.resolve(raw, {}, ExprType::Int)))
+    if (!raw || !(spec.dims[number].expr = scope.resolve(raw, Scope::View::constants(), ExprType::Int)))
       return false;
   }
   std::set<std::string> open, done;

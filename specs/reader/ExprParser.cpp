@@ -77,8 +77,15 @@ private:
       return;
     failed = true;
     std::string found = current.kind == Token::Kind::End ? "the end" : "'" + current.text + "'";
+    // Spellings of other languages.
+    static const std::pair<const char *, const char *> others[] = {
+        {"and", "&&"}, {"or", "||"}, {"not", "!"}, {"=", "=="}, {"**", "pow(x, y)"}, {"\u2264", "<="}, {"\u2265", ">="}};
+    std::string help;
+    for (auto [other, ours] : others)
+      if (current.text == other)
+        help = std::string("write ") + ours;
     diagnostics.error(SpecCode::Syntax, place(current.begin, std::max(current.end, current.begin + 1)),
-                      expected + ", found " + found);
+                      expected + ", found " + found, help);
   }
   void advance() {
     while (at < text.size() && std::isspace(static_cast<unsigned char>(text[at])))
@@ -96,6 +103,9 @@ private:
         ++at;
       current.kind = Token::Kind::Name;
     } else {
+      // All of a character that is no ASCII: messages quote it.
+      while (c >= 0x80 && at + 1 < text.size() && (static_cast<unsigned char>(text[at + 1]) & 0xc0) == 0x80)
+        ++at;
       static const char *const two[] = {"//", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||"};
       at += 1;
       for (const char *op : two)
@@ -113,9 +123,12 @@ private:
         ++at;
     };
     if (text.compare(at, 2, "0x") == 0) {
+      size_t mark = at + 1; // without a digit it is 0, and x is what the next token starts with
       at += 2;
       while (at < text.size() && std::isxdigit(static_cast<unsigned char>(text[at])))
         ++at;
+      if (at == mark + 1)
+        at = mark;
       return;
     }
     digits();

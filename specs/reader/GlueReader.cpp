@@ -100,7 +100,7 @@ bool BodyReader::select(SelectStep &step) {
   all.indices.push_back(step.over.name);
   if (!resolve(value, all, ExprType::Float, step.value) || !resolve(where, all, ExprType::Bool, step.where) ||
       !resolve(always, all, ExprType::Bool, step.always) || !resolve(above, rows, ExprType::Float, step.above) ||
-      !resolve(count, {}, ExprType::Int, step.count))
+      !resolve(count, Scope::View::constants(), ExprType::Int, step.count))
     return false;
   const JsonValue *search = body.find("search");
   if (!search)

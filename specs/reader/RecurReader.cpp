@@ -75,7 +75,7 @@ bool BodyReader::recur(RecurStep &step) {
       !resolve(key, {plus(rows, {"d"})}, ExprType::Float, step.key) ||
       !resolve(value, {plus(rows, {"e"})}, ExprType::Float, step.value) ||
       !resolve(decay, all, ExprType::Float, step.decay) || !resolve(beta, all, ExprType::Float, step.beta) ||
-      !resolve(momentum, all, ExprType::Float, step.momentum) || !resolve(chunk, {}, ExprType::Int, step.chunk) ||
+      !resolve(momentum, all, ExprType::Float, step.momentum) || !resolve(chunk, Scope::View::constants(), ExprType::Int, step.chunk) ||
       !resolve(divide, summed, ExprType::Float, step.divide) || !resolve(initial, state, ExprType::Float, step.initial) ||
       !resolve(initialSum, {plus(outer, {"d"})}, ExprType::Float, step.initialSum) ||
       !resolve(initialMomentum, state, ExprType::Float, step.initialMomentum))

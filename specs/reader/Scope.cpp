@@ -31,6 +31,11 @@ bool heddle::isReserved(const std::string &name) {
   return false;
 }
 
+/// "1 axis", "2 axes"
+static std::string counted(size_t count, const char *one, const char *many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
 ExprRef Scope::fail(SpecCode code, SourceRange where, std::string message, std::string help) {
   diagnostics.error(code, where, std::move(message), std::move(help));
   return nullptr;
@@ -210,17 +215,23 @@ ExprRef Scope::unknown(const RawExpr &raw) {
   for (const auto &[let, value] : lets)
     names.push_back(let);
   for (ExprSpecial special : view->specials)
-    names.emplace_back(spelling(special));
+    if (special != ExprSpecial::QueryVector && special != ExprSpecial::KeyVector)
+      names.emplace_back(spelling(special));
   if (spec.findTensor(raw.text))
     return fail(SpecCode::UnknownName, raw.where, "'" + raw.text + "' is a tensor",
                 "a tensor is read with subscripts: " + raw.text + "[...]");
-  std::string nearest = nearestName(raw.text, names);
   std::string known = "known here: " + joinNames(names);
+  if (findIndex("q_idx") && visible("q_idx"))
+    names.insert(names.end(), {"pos", "causal", "window"});
+  std::string nearest = nearestName(raw.text, names);
   return fail(SpecCode::UnknownName, raw.where, "unknown name '" + raw.text + "'",
               nearest.empty() ? known : "did you mean '" + nearest + "'? " + known);
 }
 
 ExprRef Scope::read(const RawExpr &raw) {
+  if (view->constant)
+    return fail(SpecCode::Scope, raw.where, "a tensor has no value here",
+                "sizes and conditions on them mention dims and params only");
   const SpecTensor *tensor = spec.findTensor(raw.text);
   if (!tensor) {
     std::vector<std::string> names;
@@ -233,8 +244,8 @@ ExprRef Scope::read(const RawExpr &raw) {
   }
   if (tensor->axes.size() != raw.args.size())
     return fail(SpecCode::Rank, raw.where,
-                "'" + raw.text + "' has " + std::to_string(tensor->axes.size()) + " axes, got " +
-                    std::to_string(raw.args.size()) + " subscripts");
+                "'" + raw.text + "' has " + counted(tensor->axes.size(), "axis", "axes") + ", got " +
+                    counted(raw.args.size(), "subscript", "subscripts"));
   std::vector<ExprRef> subscripts;
   for (const RawRef &arg : raw.args) {
     ExprRef subscript = node(*arg);

@@ -22,6 +22,13 @@ public:
     std::set<ExprSpecial> specials = {};
     std::map<std::string, ExprType> statistics = {}; ///< of an attend, by name
     std::optional<Extent> depth = {};                ///< of `query` and `key` as arguments of dot()
+    bool constant = false;                           ///< over dims and params: no reads
+
+    static View constants() {
+      View view;
+      view.constant = true;
+      return view;
+    }
   };
 
   /// An index with its range; false, told, if the name means something already.

@@ -77,7 +77,7 @@ bool FileReader::tensorRange(SpecTensor &tensor, const JsonValue &value) {
   ExprRef ends[2];
   for (int i = 0; i < 2; ++i) {
     RawRef raw = parseExpr(range->elements[i], diagnostics);
-    if (!raw || !(ends[i] = scope.resolve(raw, {}, isInteger ? ExprType::Int : ExprType::Float)))
+    if (!raw || !(ends[i] = scope.resolve(raw, Scope::View::constants(), isInteger ? ExprType::Int : ExprType::Float)))
       return false;
   }
   tensor.range = {ends[0], ends[1]};
@@ -108,7 +108,7 @@ bool FileReader::tensor(const std::string &name, const JsonValue &value, SourceR
   for (const JsonValue &element : dims->elements) {
     Extent axis;
     RawRef raw = parseExpr(element, diagnostics);
-    if (!raw || !(axis.size = scope.resolve(raw, {}, ExprType::Int)))
+    if (!raw || !(axis.size = scope.resolve(raw, Scope::View::constants(), ExprType::Int)))
       return false;
     for (char c : element.text)
       if (!std::isspace(static_cast<unsigned char>(c)))
@@ -147,7 +147,7 @@ bool FileReader::requirements(const JsonValue &root) {
   for (const JsonValue &element : list->elements) {
     SpecRequire require;
     RawRef raw = parseExpr(element, diagnostics);
-    if (!raw || !(require.condition = scope.resolve(raw, {}, ExprType::Bool)))
+    if (!raw || !(require.condition = scope.resolve(raw, Scope::View::constants(), ExprType::Bool)))
       return false;
     require.text = element.text;
     require.where = element.where;
