@@ -25,6 +25,7 @@ SCRIPTS: list[tuple[str, list[str]]] = [
     ("bad specs", ["test/specs/bad_specs.py", "{build}"]),
     ("numpy oracle", ["test/e2e/oracle.py", "{build}"]),
     ("random shapes, CPU", ["test/e2e/random_shapes.py", "{build}", "--count", "300"]),
+    ("random specs", ["test/e2e/random_specs.py", "{build}", "--count", "50"]),
     ("random shapes, PTX", ["test/e2e/random_shapes.py", "{build}", "--count", "60", "--target", "sm_80"]),
 ]
 
