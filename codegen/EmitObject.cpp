@@ -52,7 +52,7 @@ static void optimise(Module &module, TargetMachine &machine, bool isGpu) {
   ModuleAnalysisManager mam;
   PipelineTuningOptions tuning;
   tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = false;
-  tuning.LoopUnrolling = isGpu;
+  tuning.LoopUnrolling = false; // ptxas unrolls by itself, and spills where we did before
   PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(mam);
   builder.registerCGSCCAnalyses(cam);

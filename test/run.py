@@ -23,6 +23,8 @@ LIT = "/usr/lib/llvm-22/bin/lit"
 # (what is counted, command); {build} is the build folder.
 SCRIPTS: list[tuple[str, list[str]]] = [
     ("bad specs", ["test/specs/bad_specs.py", "{build}"]),
+    ("disassembly", ["test/codegen/disassembly.py", "{build}"]),
+    ("ptxas", ["test/codegen/ptxas.py", "{build}"]),
     ("numpy oracle", ["test/e2e/oracle.py", "{build}"]),
     ("random shapes, CPU", ["test/e2e/random_shapes.py", "{build}", "--count", "300"]),
     ("random specs", ["test/e2e/random_specs.py", "{build}", "--count", "50"]),

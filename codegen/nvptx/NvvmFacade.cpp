@@ -42,6 +42,8 @@ void nvptx::markKernels(Operation *module, int64_t threads) {
   module->walk([&](LLVM::LLVMFuncOp function) {
     function.setCConv(LLVM::cconv::CConv::PTX_Kernel);
     auto entry = b.getStrArrayAttr({"nvvm.maxntid", std::to_string(threads)});
-    function.setPassthroughAttr(b.getArrayAttr({entry}));
+    // One block at least on a multiprocessor: ptxas then takes the registers it needs, and spills none.
+    auto blocks = b.getStrArrayAttr({"nvvm.minctasm", "1"});
+    function.setPassthroughAttr(b.getArrayAttr({entry, blocks}));
   });
 }

@@ -55,9 +55,9 @@ ArrayRef<StringRef> heddle::commandNames() {
 void heddle::printOverview() {
   outs() << R"(heddle: compiles attention specs to small libraries for CPU and GPU.
 
-  heddle check specs/softmax/causal.json --size D=64,Dv=64
-  heddle run specs/softmax/causal.json --shape B=1,H=8,Hkv=8,N=512,M=512,D=64,Dv=64
-  heddle compile specs/softmax/causal.json --size D=64,Dv=64 -o build/causal
+  heddle check specs/softmax/causal.json --size D=64
+  heddle run specs/softmax/causal.json --shape H=8,Hkv=8,N=512,M=512
+  heddle compile specs/softmax/causal.json --size D=64 -o build/causal
 
 commands:
   compile   spec to library, header, PTX and manifest

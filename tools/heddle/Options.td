@@ -33,15 +33,15 @@ defm require : Value<"require", "fast", "a plain body is an error", Specs>;
 
 defm shape : Value<"shape", "B=1,N=512,..", "sizes of the call; the spec's example where absent", [Run, Check, Bench]>;
 defm threads : Value<"threads", "N", "threads of the call (default 1)", [Run, Bench]>;
-defm seed : Value<"seed", "N", "seed of random inputs (default 0)", [Run, Bench]>;
-defm device : Value<"device", "cpu|emulator", "where it runs (default cpu; emulator for PTX targets)", [Run]>;
+defm seed : Value<"seed", "N", "seed of random inputs, and of the emulator (default 0)", [Run, Bench, Emulate]>;
+defm device : Value<"device", "cpu|emulator|cuda", "where it runs (default cpu; emulator for PTX targets)", [Run]>;
 defm out : Value<"out", "DIR", "write results as .npy files", [Run]>;
 defm strides : Value<"strides", "padded|broadcast", "memory of the tensors other than contiguous", [Run]>;
 def json : Flag<["--"], "json", [Run, Check, Bench]>, HelpText<"print one JSON object">;
 defm seconds : Value<"seconds", "S", "time to spend measuring (default 3)", [Bench]>;
 
 def o : JoinedOrSeparate<["-"], "o", [Compile]>, HelpText<"folder to write to (default .); - for standard output">, MetaVarName<"DIR">;
-defm emit : Value<"emit", "KIND,..", "what to write: lib, header, manifest, obj, asm, ptx, cubin, mlir-after-PASS (default lib,header,manifest,ptx)", [Compile]>;
+defm emit : Value<"emit", "KIND,..", "what to write: lib, header, manifest, obj, ptx, cubin, mlir-after-PASS (default lib,header,manifest,ptx)", [Compile]>;
 defm stop_after : Value<"stop-after", "PASS", "print the IR after this pass and stop", [Compile]>;
 def time_passes : Flag<["--"], "time-passes", [Compile]>, HelpText<"print the time of each pass">;
 def no_canonicalize : Flag<["--"], "no-canonicalize", [Compile, Run]>, HelpText<"leave out clean-up between stages">;
