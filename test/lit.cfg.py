@@ -16,6 +16,7 @@ config.substitutions.append(("%specs", os.path.join(config.heddle_source, "specs
 config.substitutions.append(("%source", config.heddle_source))
 config.substitutions.append(("%build", config.heddle_build))
 config.substitutions.append(("%python", config.python))
+config.substitutions.append(("%exit", f"{config.python} {config.heddle_source}/test/exit_code.py"))
 config.substitutions.append(("%cc", config.cc))
 config.substitutions.append(("%cxx", config.cxx))
 

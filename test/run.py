@@ -23,6 +23,8 @@ LIT = "/usr/lib/llvm-22/bin/lit"
 # (what is counted, command); {build} is the build folder.
 SCRIPTS: list[tuple[str, list[str]]] = [
     ("bad specs", ["test/specs/bad_specs.py", "{build}"]),
+    ("schema", ["test/specs/schema_agrees.py", "{build}"]),
+    ("after every pass", ["test/e2e/after_every_pass.py", "{build}"]),
     ("disassembly", ["test/codegen/disassembly.py", "{build}"]),
     ("ptxas", ["test/codegen/ptxas.py", "{build}"]),
     ("numpy oracle", ["test/e2e/oracle.py", "{build}"]),

@@ -126,7 +126,8 @@ static bool checkShape(const Input &input) {
   return true;
 }
 
-std::optional<Input> heddle::readInput(const opt::InputArgList &args, bool shapeFixes, int &code) {
+std::optional<Input> heddle::readInput(const opt::InputArgList &args, bool shapeFixes, int &code,
+                                       MoreSizes moreSizes) {
   code = exitUsage;
   Input input;
   ReadOptions options;
@@ -142,6 +143,10 @@ std::optional<Input> heddle::readInput(const opt::InputArgList &args, bool shape
   code = exitSpec;
   Diagnostics diagnostics;
   std::optional<Spec> spec = readSpec(text, name, options, diagnostics);
+  if (spec && moreSizes && !moreSizes(*spec, input.shape)) {
+    code = exitUsage;
+    return std::nullopt;
+  }
   if (spec && shapeFixes) {
     ReadOptions fixed = options;
     fixDepth(*spec, input.shape, fixed);

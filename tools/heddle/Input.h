@@ -6,6 +6,7 @@
 #include "Options.h"
 #include "dialect/target/TargetInfo.h"
 #include "specs/reader/Spec.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace heddle {
@@ -22,7 +23,10 @@ struct Input {
 /// Reads the spec named by the one positional argument without '=' (`-`: standard input). Sizes of
 /// --size are compiled in, and, where `shapeFixes`, those of --shape and of the example for the dims of
 /// depth and value width. On a fault everything has been told and `code` is the exit code.
-std::optional<Input> readInput(const llvm::opt::InputArgList &args, bool shapeFixes, int &code);
+/// `moreSizes`, if given, may add to the shape what else is known of it, of files; false: told, exitUsage.
+using MoreSizes = llvm::function_ref<bool(const Spec &, std::map<std::string, int64_t> &shape)>;
+std::optional<Input> readInput(const llvm::opt::InputArgList &args, bool shapeFixes, int &code,
+                               MoreSizes moreSizes = nullptr);
 
 } // namespace heddle
 

@@ -16,7 +16,6 @@ using namespace heddle;
 namespace {
 /// What the command line says beside the spec.
 struct Wishes {
-  std::map<std::string, std::string> files; // NAME=FILE.npy
   int64_t threads = 1, seed = 0;
   bool emulate = false;
   Layout layout = Layout::Contiguous;
@@ -27,17 +26,6 @@ constexpr double checkBudget = 2e9; // multiplications of the definition, some s
 
 std::optional<Wishes> parseWishes(const opt::InputArgList &args, const Input &input) {
   Wishes wishes;
-  for (const opt::Arg *arg : args.filtered(OPT_INPUT)) {
-    auto [name, file] = StringRef(arg->getValue()).split('=');
-    if (file.empty())
-      continue;
-    const SpecTensor *tensor = input.spec.findTensor(name.str());
-    if (!tensor || !tensor->isInput()) {
-      printError("the spec has no input '" + name + "'");
-      return std::nullopt;
-    }
-    wishes.files[name.str()] = file.str();
-  }
   std::optional<int64_t> threads = parseInteger(args, OPT_threads, 1, 1),
                          seed = parseInteger(args, OPT_seed, 0, 0);
   if (!threads || !seed)
@@ -140,15 +128,24 @@ bool writeResults(const opt::InputArgList &args, const std::vector<HostTensor> &
   return true;
 }
 
-std::optional<std::map<std::string, NpyArray>> readFiles(const Wishes &wishes) {
+/// NAME=FILE.npy among the arguments.
+std::optional<std::map<std::string, NpyArray>> readFiles(const opt::InputArgList &args, const Spec &spec) {
   std::map<std::string, NpyArray> arrays;
-  for (const auto &[name, path] : wishes.files) {
+  for (const opt::Arg *arg : args.filtered(OPT_INPUT)) {
+    auto [name, path] = StringRef(arg->getValue()).split('=');
+    if (path.empty())
+      continue;
+    const SpecTensor *tensor = spec.findTensor(name.str());
+    if (!tensor || !tensor->isInput()) {
+      printError("the spec has no input '" + name + "'");
+      return std::nullopt;
+    }
     Expected<NpyArray> array = readNpy(path);
     if (!array) {
       printError(toString(array.takeError()));
       return std::nullopt;
     }
-    arrays[name] = std::move(*array);
+    arrays[name.str()] = std::move(*array);
   }
   return arrays;
 }
@@ -156,14 +153,16 @@ std::optional<std::map<std::string, NpyArray>> readFiles(const Wishes &wishes) {
 
 int heddle::runRun(const opt::InputArgList &args) {
   int code;
-  std::optional<Input> input = readInput(args, /*shapeFixes=*/true, code);
+  std::optional<std::map<std::string, NpyArray>> arrays;
+  auto sizesOfFiles = [&](const Spec &spec, std::map<std::string, int64_t> &shape) {
+    arrays = readFiles(args, spec);
+    return arrays && shapesFromFiles(spec, *arrays, shape);
+  };
+  std::optional<Input> input = readInput(args, /*shapeFixes=*/true, code, sizesOfFiles);
   if (!input)
     return code;
   std::optional<Wishes> wishes = parseWishes(args, *input);
   if (!wishes)
-    return exitUsage;
-  std::optional<std::map<std::string, NpyArray>> arrays = readFiles(*wishes);
-  if (!arrays || !shapesFromFiles(input->spec, *arrays, input->shape))
     return exitUsage;
   std::string fault;
   std::optional<ValueMap> sizes = input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
