@@ -84,6 +84,7 @@ def run_scripts(build: pathlib.Path, counts: Counts) -> None:
         words = ["/usr/bin/python3"] + [word.format(build=build, root=ROOT) for word in command]
         done = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         sys.stdout.write(done.stdout)
+        counts.lines += re.findall(r"^\d+ specs, .*$", done.stdout, re.M)
         match = re.search(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$", done.stdout)
         passed, failed, skipped = (int(x or 0) for x in match.groups()) if match else (0, 1, 0)
         if done.returncode and not failed:

@@ -6,7 +6,7 @@
 Inputs are made here, written as .npy, run by `heddle run`, and its results compared with test/oracle/ under
 the numeric contract: |got - ref64| <= r E + 2 ulp(S); E is the largest error of the definition in f32, S the
 sum of |weight| |value|; r is 1 for 16-bit results, 3 for f32; lse: 4e-6 + 2e-6 |lse|. Each spec at its
-example and at an odd shape. Prints the counts of specs and of (normaliser or rule, mask, score, decay)
+example and at three odd shapes. Prints the counts of specs and of (normaliser or rule, mask, score, decay)
 tuples. Last line: `N passed, N failed`.
 """
 from __future__ import annotations
@@ -127,7 +127,8 @@ def main() -> int:
         for target in options.target.split(","):
             small = target.startswith("sm_")
             cases.append((path, target, shapes.small_shape(spec) if small else dict(spec.get("example", {})), 1))
-            cases.append((path, target, odd_shape(spec, f"{path.stem}:{target}"), 2))
+            for seed in (2, 3, 4):
+                cases.append((path, target, odd_shape(spec, f"{path.stem}:{target}:{seed}"), seed))
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for (path, target, sizes, _), fault in zip(cases, pool.map(lambda case: run(tool, *case), cases)):
