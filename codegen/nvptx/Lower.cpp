@@ -1,11 +1,13 @@
 //===- Lower.cpp - what the emitter built, to the LLVM dialect ---------------------------------===//
 //
-// No libdevice: exp and log are the machine's base-2 instructions, all else is formulas on them.
+// No libdevice: exp and log are the machine's base-2 instructions or polynomials, all else is formulas on
+// them.
 //
 //===----------------------------------------------------------------------------------------===//
 
 #include "codegen/LowerToPtx.h"
 #include "codegen/nvptx/Emitter.h"
+#include "codegen/nvptx/Exp.h"
 #include "codegen/nvptx/NvvmFacade.h"
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -33,10 +35,12 @@ using namespace heddle;
 
 namespace {
 
-/// math.exp2 -> ex2, math.exp -> ex2(x log2 e); math.log2 -> lg2, math.log -> ln 2 lg2(x).
+/// math.log2 -> lg2, math.log -> ln 2 lg2(x). math.exp2 and math.exp with the fast-math flag `afn` -> ex2,
+/// whose error cancels in the quotient of a softmax; without it -> Exp.h.
 template <typename OpT> struct BaseTwo : OpRewritePattern<OpT> {
   using OpRewritePattern<OpT>::OpRewritePattern;
   LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
+    constexpr bool isExp = std::is_same_v<OpT, math::ExpOp>, isExp2 = std::is_same_v<OpT, math::Exp2Op>;
     Location loc = op.getLoc();
     if (!op.getType().isF32())
       return failure();
@@ -44,11 +48,12 @@ template <typename OpT> struct BaseTwo : OpRewritePattern<OpT> {
       Value by = arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(float(factor)));
       return arith::MulFOp::create(rewriter, loc, x, by);
     };
+    bool approximate = bitEnumContainsAny(op.getFastmath(), arith::FastMathFlags::afn);
     Value x = op.getOperand(), y;
-    if constexpr (std::is_same_v<OpT, math::Exp2Op>)
-      y = nvptx::exp2Approx(rewriter, loc, x);
-    else if constexpr (std::is_same_v<OpT, math::ExpOp>)
-      y = nvptx::exp2Approx(rewriter, loc, scaled(x, 1.4426950408889634));
+    if (isExp || isExp2)
+      y = !approximate ? nvptx::preciseExp(rewriter, loc, x, isExp)
+          : isExp      ? nvptx::exp2Approx(rewriter, loc, scaled(x, 1.4426950408889634))
+                       : nvptx::exp2Approx(rewriter, loc, x);
     else if constexpr (std::is_same_v<OpT, math::Log2Op>)
       y = nvptx::log2Approx(rewriter, loc, x);
     else

@@ -98,6 +98,14 @@ void print(const Input &input, const std::vector<Deviation> &deviations, const s
   }
 }
 
+/// The runtime opens the emulator for a driver. It runs warps in an order, and moves approximate functions
+/// within their bounds, by the seed, if the environment does not say otherwise.
+void useEmulator(int64_t seed) {
+  setenv("HEDDLE_LIBCUDA", (libraryFolder() + "/libheddle_cuda_emulator.so").c_str(), 1);
+  setenv("HEDDLE_EMULATOR_SEED", std::to_string(seed).c_str(), 0);
+  setenv("HEDDLE_EMULATOR_PERTURB", std::to_string(seed + 1).c_str(), 0);
+}
+
 bool fill(std::vector<HostTensor> &tensors, const std::map<std::string, NpyArray> &arrays,
           const ValueMap &sizes, uint64_t seed) {
   for (HostTensor &tensor : tensors) {
@@ -177,7 +185,7 @@ int heddle::runRun(const opt::InputArgList &args) {
   if (!library)
     return errs() << fault, exitSpec;
   if (wishes->emulate)
-    setenv("HEDDLE_LIBCUDA", (libraryFolder() + "/libheddle_cuda_emulator.so").c_str(), 1);
+    useEmulator(wishes->seed);
   Expected<std::unique_ptr<Kernel>> kernel = Kernel::load(*library);
   if (!kernel)
     return reportFailure(kernel.takeError());
