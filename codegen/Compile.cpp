@@ -34,14 +34,17 @@ std::unique_ptr<MLIRContext> heddle::createContext() {
 }
 
 namespace {
-/// Turns the diagnostics of a scope into lines of text; remarks are left out.
+/// Turns the diagnostics of a scope into lines of text; remarks go where they are asked for.
 class Collect : public ScopedDiagnosticHandler {
 public:
-  Collect(MLIRContext *context, std::string &text) : ScopedDiagnosticHandler(context) {
-    setHandler([&text](Diagnostic &diagnostic) {
-      if (diagnostic.getSeverity() == DiagnosticSeverity::Remark)
+  Collect(MLIRContext *context, std::string &text, std::vector<std::string> *remarks = nullptr)
+      : ScopedDiagnosticHandler(context) {
+    setHandler([&text, remarks](Diagnostic &diagnostic) {
+      bool isRemark = diagnostic.getSeverity() == DiagnosticSeverity::Remark;
+      if (isRemark && !remarks)
         return success();
-      llvm::raw_string_ostream os(text);
+      std::string remark;
+      llvm::raw_string_ostream os(isRemark ? remark : text);
       auto print = [&](Diagnostic &d, const char *kind) {
         if (auto place = dyn_cast<FileLineColLoc>(d.getLocation()))
           os << place.getFilename().getValue() << ":" << place.getLine() << ":" << place.getColumn()
@@ -49,9 +52,11 @@ public:
         os << kind << ": " << d << "\n";
       };
       bool warning = diagnostic.getSeverity() == DiagnosticSeverity::Warning;
-      print(diagnostic, warning ? "warning" : "error");
+      print(diagnostic, isRemark ? "remark" : warning ? "warning" : "error");
       for (Diagnostic &note : diagnostic.getNotes())
         print(note, "note");
+      if (isRemark)
+        remarks->push_back(remark);
       return success();
     });
   }
@@ -63,13 +68,18 @@ func::FuncOp onlyFunction(ModuleOp module) { return *module.getOps<func::FuncOp>
 OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spec,
                                            const TargetInfo &target, const CompileOptions &options,
                                            StringRef stopAfter, std::string &error) {
-  Collect collect(&context, error);
+  Collect collect(&context, error, options.remarks);
   OwningOpRef<ModuleOp> module = buildFromSpec(context, spec);
   if (stopAfter == "surface")
     return module;
   PassManager pm(&context);
-  PipelineOptions pipeline{&target, options.schedule, stopAfter.str(), options.canonicalize,
-                           /*map=*/!stopAfter.empty()};
+  PipelineOptions pipeline;
+  pipeline.target = &target;
+  pipeline.schedule = options.schedule;
+  pipeline.stopAfter = stopAfter.str();
+  pipeline.canonicalize = options.canonicalize;
+  pipeline.map = !stopAfter.empty();
+  pipeline.explain = options.remarks != nullptr;
   buildPipeline(pm, pipeline);
   if (options.timePasses)
     pm.enableTiming();

@@ -20,6 +20,7 @@ struct CompileOptions {
   bool requireFast = false;                      // a plain body is an error
   bool canonicalize = true;
   bool timePasses = false;                       // print the time of each pass to standard error
+  std::vector<std::string> *remarks = nullptr;   // what compileUntil has to say beside errors
 };
 
 /// One file of a library.

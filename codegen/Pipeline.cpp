@@ -65,7 +65,7 @@ void tile(Stages &stages) {
   stages.add("tile-attend", attn::createTileAttend());
   stages.tiled = true;
   stages.add("tile-recur", attn::createTileRecur());
-  stages.add("lower-sparsity", attn::createLowerSparsity());
+  stages.add("lower-sparsity", attn::createLowerSparsity({stages.wish().explain}));
   stages.add("split-intra-inter", attn::createSplitIntraInter());
   stages.add("peel-tiles", attn::createPeelTiles());
   stages.cleanUp();
@@ -100,7 +100,8 @@ void heddle::buildPipeline(OpPassManager &module, const PipelineOptions &options
 }
 
 SmallVector<StringRef> heddle::passNames(const TargetInfo &target) {
-  PipelineOptions options{&target, "", "", true, true};
+  PipelineOptions options;
+  options.target = &target;
   Stages stages(nullptr, options);
   build(stages);
   return stages.names;

@@ -28,6 +28,7 @@ SCRIPTS: list[tuple[str, list[str]]] = [
     ("disassembly", ["test/codegen/disassembly.py", "{build}"]),
     ("ptxas", ["test/codegen/ptxas.py", "{build}"]),
     ("numpy oracle", ["test/e2e/oracle.py", "{build}"]),
+    ("poison", ["test/e2e/poison.py", "{build}"]),
     ("random shapes, CPU", ["test/e2e/random_shapes.py", "{build}", "--count", "300"]),
     ("random specs", ["test/e2e/random_specs.py", "{build}", "--count", "50"]),
     ("random shapes, PTX", ["test/e2e/random_shapes.py", "{build}", "--count", "60", "--target", "sm_80"]),
@@ -42,7 +43,7 @@ class Counts:
         self.lines: list[str] = []
 
     def add(self, suite: str, passed: int, failed: int, skipped: int, seconds: float) -> None:
-        if passed + failed == 0:
+        if passed + failed + skipped == 0:
             failed = 1
         self.passed, self.failed, self.skipped = self.passed + passed, self.failed + failed, self.skipped + skipped
         note = f", {skipped} skipped" if skipped else ""

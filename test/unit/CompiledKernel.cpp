@@ -85,7 +85,10 @@ CompiledKernel::CompiledKernel(const std::string &text, const std::string &targe
     fail("cannot parse");
   const TargetInfo &info = *lookupTarget(target);
   PassManager pm(&context);
-  buildPipeline(pm, {&info, schedule, "", true, true});
+  PipelineOptions options;
+  options.target = &info;
+  options.schedule = schedule;
+  buildPipeline(pm, options);
   if (failed(pm.run(*module)))
     fail("the pipeline failed");
   impl->name = (*module->getOps<func::FuncOp>().begin()).getName().str();

@@ -21,7 +21,7 @@ namespace {
 /// What is known of one variant without making code.
 struct Report {
   Variant variant;
-  std::vector<std::string> remarks;
+  std::vector<std::string> remarks; // on tiles and rewrites
   bool taken = false;
   Work work;
   int64_t workspace = -1; // bytes that stages share; -1: sizes are open
@@ -58,6 +58,7 @@ bool analyse(const Input &input, const CompileOptions &options, const std::optio
     return false;
   if (sizes)
     report.work = countWork(*tiled, input.spec, *sizes);
+  own.remarks = &report.remarks;
   auto mapped = compileUntil(*context, input.spec, *variant.target, own,
                              passNames(*variant.target).back(), error);
   if (!mapped)
@@ -177,5 +178,8 @@ int heddle::runCheck(const opt::InputArgList &args) {
   outs() << "\n";
   for (const Report &report : reports)
     print(input->spec, report);
+  if (!reports.empty()) // they are of the spec: the same for every variant
+    for (const std::string &remark : reports.front().remarks)
+      outs() << remark;
   return exitOk;
 }
