@@ -25,8 +25,9 @@ using namespace heddle;
 
 std::unique_ptr<MLIRContext> heddle::createContext() {
   DialectRegistry registry;
-  registry.insert<attn::AttnDialect, affine::AffineDialect, arith::ArithDialect, func::FuncDialect,
-                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
+  registry
+      .insert<attn::AttnDialect, affine::AffineDialect, arith::ArithDialect, func::FuncDialect,
+              math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
   auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadAllAvailableDialects();
   context->printOpOnDiagnostic(false);
@@ -95,7 +96,8 @@ void heddle::recordMapped(ModuleOp mapped, Variant &variant) {
   if (schedule)
     os << schedule;
   mapped.walk([&](Operation *op) {
-    if (auto reason = op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr()))
+    if (auto reason =
+            op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr()))
       variant.plain.push_back((op->getName().getStringRef() + ": " + reason.getValue()).str());
   });
 }
@@ -105,8 +107,8 @@ static bool compileOne(const Spec &spec, const CompileOptions &options, Variant 
   std::unique_ptr<MLIRContext> context = createContext();
   CompileOptions own = options;
   own.schedule = variant.wishes;
-  OwningOpRef<ModuleOp> mapped = compileUntil(*context, spec, *variant.target, own,
-                                              passNames(*variant.target).back(), error);
+  OwningOpRef<ModuleOp> mapped =
+      compileUntil(*context, spec, *variant.target, own, passNames(*variant.target).back(), error);
   if (!mapped)
     return false;
   recordMapped(*mapped, variant);

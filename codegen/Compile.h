@@ -19,8 +19,8 @@ struct CompileOptions {
   std::string schedule;                          // wishes: "query=96,key=64"; for every variant
   bool requireFast = false;                      // a plain body is an error
   bool canonicalize = true;
-  bool timePasses = false;                       // print the time of each pass to standard error
-  std::vector<std::string> *remarks = nullptr;   // what compileUntil has to say beside errors
+  bool timePasses = false;                     // print the time of each pass to standard error
+  std::vector<std::string> *remarks = nullptr; // what compileUntil has to say beside errors
 };
 
 /// One file of a library.
@@ -32,10 +32,10 @@ struct Artifact {
 /// A compiled spec, in memory.
 struct Library {
   std::string name;
-  std::vector<Variant> variants; // in the order in which a call tries them
-  std::vector<Artifact> objects; // code, then the descriptor; for libNAME.a
-  std::vector<Artifact> ptx;     // one per GPU target
-  std::string header, manifest;  // NAME.h, NAME.manifest.json
+  std::vector<Variant> variants;    // in the order in which a call tries them
+  std::vector<Artifact> objects;    // code, then the descriptor; for libNAME.a
+  std::vector<Artifact> ptx;        // one per GPU target
+  std::string header, manifest;     // NAME.h, NAME.manifest.json
   std::vector<std::string> exports; // NAME_run, ...
 };
 
@@ -43,7 +43,8 @@ struct Library {
 std::unique_ptr<mlir::MLIRContext> createContext();
 
 /// Compiles a spec that checkSupported took. Empty: `error` holds what went wrong, line by line.
-std::optional<Library> compileSpec(const Spec &spec, const CompileOptions &options, std::string &error);
+std::optional<Library> compileSpec(const Spec &spec, const CompileOptions &options,
+                                   std::string &error);
 
 /// The IR of a spec for one target after pass `stopAfter` (empty: before MapTo; "surface": as built).
 /// Null: `error`.

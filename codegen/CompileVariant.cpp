@@ -25,7 +25,8 @@ static bool addObject(ModuleOp module, const TargetInfo &target, const std::stri
   return true;
 }
 
-bool heddle::compileForCpu(ModuleOp mapped, Variant &variant, Library &library, std::string &error) {
+bool heddle::compileForCpu(ModuleOp mapped, Variant &variant, Library &library,
+                           std::string &error) {
   CpuStages stages;
   OwningOpRef<ModuleOp> lowered = lowerToCpu(mapped, *variant.target, variant.suffix, stages);
   if (!lowered || !addObject(*lowered, *variant.target, variant.name(), library, error))
@@ -34,12 +35,13 @@ bool heddle::compileForCpu(ModuleOp mapped, Variant &variant, Library &library, 
   variant.workspace = base + "_workspace";
   variant.scratchBytes = (stages.scratchBytes + 63) / 64 * 64;
   for (unsigned i = 0; i < stages.count; ++i)
-    variant.stages.push_back({base + "_grid" + std::to_string(i), base + "_item" + std::to_string(i),
-                              "", 0, 0});
+    variant.stages.push_back(
+        {base + "_grid" + std::to_string(i), base + "_item" + std::to_string(i), "", 0, 0});
   return true;
 }
 
-bool heddle::compileForGpu(ModuleOp mapped, Variant &variant, Library &library, std::string &error) {
+bool heddle::compileForGpu(ModuleOp mapped, Variant &variant, Library &library,
+                           std::string &error) {
   std::vector<PtxStage> stages;
   OwningOpRef<ModuleOp> kernels = lowerToPtx(mapped, *variant.target, variant.suffix, stages);
   if (!kernels)
@@ -55,8 +57,10 @@ bool heddle::compileForGpu(ModuleOp mapped, Variant &variant, Library &library, 
   std::string base = nameOf(mapped) + variant.suffix;
   variant.workspace = base + "_workspace";
   for (auto [i, stage] : llvm::enumerate(stages))
-    variant.stages.push_back({base + "_grid" + std::to_string(i), "", stage.entry, stage.threads, 0});
+    variant.stages.push_back(
+        {base + "_grid" + std::to_string(i), "", stage.entry, stage.threads, 0});
   variant.ptx = *ptx;
-  library.ptx.push_back({library.name + "." + variant.target->name.str() + ".ptx", std::move(*ptx)});
+  library.ptx.push_back(
+      {library.name + "." + variant.target->name.str() + ".ptx", std::move(*ptx)});
   return true;
 }

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "codegen/EmitDescriptor.h"
+#include "runtime/include/heddle_kernel.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
-#include "runtime/include/heddle_kernel.h"
 
 using namespace llvm;
 using namespace heddle;
@@ -18,7 +18,8 @@ using Words = SmallVector<Constant *>;
 
 class DescriptorBuilder {
 public:
-  DescriptorBuilder(Module &module, const Spec &spec, const KernelAbi &abi, ArrayRef<Variant> variants)
+  DescriptorBuilder(Module &module, const Spec &spec, const KernelAbi &abi,
+                    ArrayRef<Variant> variants)
       : module(module), spec(spec), abi(abi), variants(variants), b(module.getContext()) {}
   Error build();
 
@@ -44,12 +45,12 @@ private:
   ArrayRef<Variant> variants;
   IRBuilder<> b;
   CallValues values;
-  std::map<std::string, int64_t> known;            // compile-time dims
-  std::map<std::string, int64_t> placeOfSize;      // by the text of an axis
-  std::vector<std::string> texts;                  // of requirements
+  std::map<std::string, int64_t> known;       // compile-time dims
+  std::map<std::string, int64_t> placeOfSize; // by the text of an axis
+  std::vector<std::string> texts;             // of requirements
   StringMap<Constant *> strings;
-  SmallVector<const SpecTensor *> arguments;       // inputs, then results
-  int64_t count[4] = {};                           // dims, tensors, params, requirements
+  SmallVector<const SpecTensor *> arguments; // inputs, then results
+  int64_t count[4] = {};                     // dims, tensors, params, requirements
 };
 } // namespace
 
@@ -64,8 +65,8 @@ Constant *DescriptorBuilder::pointerTo(const Words &words, const Twine &name) {
   if (words.empty())
     return null();
   Constant *init = ConstantStruct::getAnon(module.getContext(), words);
-  auto *global = new GlobalVariable(module, init->getType(), true, GlobalValue::InternalLinkage, init,
-                                    spec.name + "_" + name);
+  auto *global = new GlobalVariable(module, init->getType(), true, GlobalValue::InternalLinkage,
+                                    init, spec.name + "_" + name);
   global->setAlignment(Align(8));
   return global;
 }
@@ -115,7 +116,8 @@ void DescriptorBuilder::dims(Words &words) {
       kind = HEDDLE_DIM_DERIVED;
     else if (!dim.tensor.empty()) {
       kind = HEDDLE_DIM_TENSOR;
-      tensor = find_if(arguments, [&](auto *t) { return t->name == dim.tensor; }) - arguments.begin();
+      tensor =
+          find_if(arguments, [&](auto *t) { return t->name == dim.tensor; }) - arguments.begin();
     }
     int64_t place = dim.isCompileTime() ? -1 : int64_t(abi.arguments[slot++].firstSlot);
     words.append({text(dim.name), number(kind), number(dim.size), number(tensor),
@@ -162,8 +164,7 @@ void DescriptorBuilder::tensors(Words &words) {
     const SpecTensor *tensor = arguments[i];
     auto [code, bits] = typeOf(*tensor->storage);
     words.append({text(tensor->name), number(!tensor->isInput()), number(code), number(bits),
-                  number(tensor->axes.size()), axes(*tensor),
-                  number(abi.arguments[i].firstSlot)});
+                  number(tensor->axes.size()), axes(*tensor), number(abi.arguments[i].firstSlot)});
   }
   count[1] = arguments.size();
 }
@@ -191,9 +192,9 @@ Constant *DescriptorBuilder::stages(const Variant &variant) {
   Words words;
   for (const VariantStage &stage : variant.stages) {
     words.push_back(function(stage.grid, none, {pointer, pointer}));
-    words.push_back(stage.item.empty() ? null()
-                                       : function(stage.item, none,
-                                                  {pointer, b.getInt64Ty(), pointer, pointer}));
+    words.push_back(stage.item.empty()
+                        ? null()
+                        : function(stage.item, none, {pointer, b.getInt64Ty(), pointer, pointer}));
     words.push_back(stage.entry.empty() ? null() : text(stage.entry));
     words.append({number(stage.threads), number(stage.sharedBytes)});
   }
@@ -204,12 +205,12 @@ void DescriptorBuilder::variantsInto(Words &words) {
   StringMap<Constant *> sources; // one PTX text per target
   for (const Variant &variant : variants) {
     bool gpu = variant.target->kind == TargetKind::Gpu;
-    words.append({text(variant.name()), number(gpu ? HEDDLE_CUDA : HEDDLE_CPU),
-                  number(gpu ? variant.target->sm : variant.target->cpuLevel), number(variant.first),
-                  number(variant.last), number(variant.guard), number(variant.scratchBytes),
-                  function(variant.workspace, b.getInt64Ty(), {b.getPtrTy()}),
-                  number(variant.stages.size()), stages(variant),
-                  variant.ptx.empty() ? null() : text(variant.ptx)});
+    words.append(
+        {text(variant.name()), number(gpu ? HEDDLE_CUDA : HEDDLE_CPU),
+         number(gpu ? variant.target->sm : variant.target->cpuLevel), number(variant.first),
+         number(variant.last), number(variant.guard), number(variant.scratchBytes),
+         function(variant.workspace, b.getInt64Ty(), {b.getPtrTy()}), number(variant.stages.size()),
+         stages(variant), variant.ptx.empty() ? null() : text(variant.ptx)});
   }
 }
 
@@ -238,7 +239,9 @@ void DescriptorBuilder::entries(Constant *descriptor) {
 }
 
 Error DescriptorBuilder::build() {
-  auto fault = [](const Twine &message) { return createStringError(inconvertibleErrorCode(), message); };
+  auto fault = [](const Twine &message) {
+    return createStringError(inconvertibleErrorCode(), message);
+  };
   collectValues();
   if (abi.numSlots > HEDDLE_MAX_SLOTS || values.count > HEDDLE_MAX_VALUES)
     return fault("the spec has " + Twine(abi.numSlots) + " slots and " + Twine(values.count) +

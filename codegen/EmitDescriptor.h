@@ -22,14 +22,14 @@ namespace heddle {
 /// derives sizes, and NAME_info, NAME_check, NAME_workspace, NAME_run. `abi` is that of the function that
 /// was built from the spec. An error: the spec is beyond a limit of the runtime, or a size is an
 /// expression that cannot be computed at run time.
-llvm::Expected<std::unique_ptr<llvm::Module>> emitDescriptor(llvm::LLVMContext &context, const Spec &spec,
-                                                             const KernelAbi &abi,
+llvm::Expected<std::unique_ptr<llvm::Module>> emitDescriptor(llvm::LLVMContext &context,
+                                                             const Spec &spec, const KernelAbi &abi,
                                                              llvm::ArrayRef<Variant> variants);
 
 /// What a call's `values` hold (heddle_kernel.h): where each size that is an expression stands.
 struct CallValues {
-  llvm::SmallVector<ExprRef> derived; // of dims, at the dim's own place; null: not derived
-  llvm::SmallVector<ExprRef> sizes;   // of axes, behind dims and params
+  llvm::SmallVector<ExprRef> derived;      // of dims, at the dim's own place; null: not derived
+  llvm::SmallVector<ExprRef> sizes;        // of axes, behind dims and params
   llvm::SmallVector<ExprRef> requirements; // behind sizes
   int64_t firstSize = 0, firstRequirement = 0, count = 0;
 };

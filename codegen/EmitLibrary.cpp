@@ -90,7 +90,8 @@ Expected<std::string> heddle::emitShared(const Library &library, StringRef runti
   std::vector<StringRef> arguments(words.begin(), words.end());
   std::optional<StringRef> redirects[] = {StringRef(""), StringRef(log), StringRef(log)};
   std::string message;
-  if (int status = sys::ExecuteAndWait(linker, arguments, std::nullopt, redirects, 120, 0, &message)) {
+  if (int status =
+          sys::ExecuteAndWait(linker, arguments, std::nullopt, redirects, 120, 0, &message)) {
     auto said = MemoryBuffer::getFile(log);
     return fault(linker + " failed (" + Twine(status) + "): " + message +
                  (said ? (*said)->getBuffer() : StringRef()));

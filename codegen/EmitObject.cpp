@@ -40,9 +40,9 @@ static Expected<std::unique_ptr<TargetMachine>> createMachine(const TargetInfo &
     return fault(error);
   TargetOptions options;
   options.AllowFPOpFusion = FPOpFusion::Standard;
-  return std::unique_ptr<TargetMachine>(target->createTargetMachine(
-      triple, info.cpu, info.features, options, Reloc::PIC_, std::nullopt,
-      CodeGenOptLevel::Aggressive));
+  return std::unique_ptr<TargetMachine>(
+      target->createTargetMachine(triple, info.cpu, info.features, options, Reloc::PIC_,
+                                  std::nullopt, CodeGenOptLevel::Aggressive));
 }
 
 static void optimise(Module &module, TargetMachine &machine, bool isGpu) {
@@ -86,7 +86,8 @@ Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target,
   SmallVector<char, 0> bytes;
   raw_svector_ostream stream(bytes);
   legacy::PassManager codegen;
-  auto type = kind == CodeKind::Object ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
+  auto type =
+      kind == CodeKind::Object ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
   if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, type))
     return fault(Twine("no code of this kind for ") + target.name);
   codegen.run(module);
@@ -94,7 +95,8 @@ Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target,
 }
 
 const TargetInfo &heddle::baselineTarget() {
-  static const TargetInfo info{"x86-64", TargetKind::Cpu, "x86_64-unknown-linux-gnu", "x86-64", "", 1,
-                               0,        4,               16,                         256 << 10, false};
+  static const TargetInfo info{
+      "x86-64", TargetKind::Cpu, "x86_64-unknown-linux-gnu", "x86-64", "", 1, 0, 4, 16, 256 << 10,
+      false};
   return info;
 }

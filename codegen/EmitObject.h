@@ -18,7 +18,8 @@ enum class CodeKind { Object, Assembly };
 
 /// The bytes of an ELF object, or assembly text: of PTX for a GPU target. Deterministic. The module is in
 /// the LLVM dialect (and NVVM for a GPU).
-llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const TargetInfo &target, CodeKind kind);
+llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const TargetInfo &target,
+                                     CodeKind kind);
 /// The same for a module of LLVM IR, which it changes.
 llvm::Expected<std::string> emitCode(llvm::Module &module, const TargetInfo &target, CodeKind kind);
 

@@ -185,10 +185,12 @@ Value *SizeBuilder::build(const Expr &expr) {
   }
 }
 
-Expected<Function *> heddle::emitDerive(Module &module, const Spec &spec, const CallValues &values) {
+Expected<Function *> heddle::emitDerive(Module &module, const Spec &spec,
+                                        const CallValues &values) {
   IRBuilder<> b(module.getContext());
   auto *type = FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
-  auto *function = Function::Create(type, GlobalValue::InternalLinkage, spec.name + "_derive", module);
+  auto *function =
+      Function::Create(type, GlobalValue::InternalLinkage, spec.name + "_derive", module);
   b.SetInsertPoint(BasicBlock::Create(module.getContext(), "", function));
   Value *array = function->getArg(0);
   auto at = [&](int64_t i) { return b.CreateConstGEP1_64(b.getInt64Ty(), array, i); };
@@ -202,8 +204,8 @@ Expected<Function *> heddle::emitDerive(Module &module, const Spec &spec, const 
   for (const SpecParam &param : spec.params) {
     if (!param.isRuntime)
       continue;
-    Type *loaded = param.value.type == ExprType::Float ? b.getDoubleTy()
-                                                       : static_cast<Type *>(b.getInt64Ty());
+    Type *loaded =
+        param.value.type == ExprType::Float ? b.getDoubleTy() : static_cast<Type *>(b.getInt64Ty());
     builder.names[param.name] = b.CreateLoad(loaded, at(place++));
   }
   // Dims may be given in any order; there are no cycles.

@@ -18,8 +18,8 @@ namespace heddle {
 struct KernelArgument {
   enum class Kind { Tensor, Dim, Param };
   Kind kind;
-  mlir::Type type;     // tensor or memref, index, f32 or i32
-  unsigned firstSlot;  // a tensor's pointer; its strides follow, then its sizes
+  mlir::Type type;    // tensor or memref, index, f32 or i32
+  unsigned firstSlot; // a tensor's pointer; its strides follow, then its sizes
   unsigned numSlots() const;
 };
 

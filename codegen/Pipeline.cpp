@@ -1,10 +1,10 @@
 //===- Pipeline.cpp - the whole story on one page ----------------------------------------------===//
 
 #include "codegen/Pipeline.h"
-#include "passes/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
 
 using namespace mlir;
 using namespace heddle;

@@ -15,12 +15,12 @@ class OpPassManager;
 namespace heddle {
 
 struct PipelineOptions {
-  const TargetInfo *target;  // never null
-  std::string schedule;      // wishes: "query=96,key=64"
-  std::string stopAfter;     // the last pass to run, as in "peel-tiles"; empty: all
-  bool canonicalize = true;  // clean up between stages; the pipeline must work without
-  bool map = true;           // the last stage, MapToCpu or MapToGpu
-  bool explain = false;      // remarks: which term of a mask makes tiles boundary ones
+  const TargetInfo *target; // never null
+  std::string schedule;     // wishes: "query=96,key=64"
+  std::string stopAfter;    // the last pass to run, as in "peel-tiles"; empty: all
+  bool canonicalize = true; // clean up between stages; the pipeline must work without
+  bool map = true;          // the last stage, MapToCpu or MapToGpu
+  bool explain = false;     // remarks: which term of a mask makes tiles boundary ones
 };
 
 /// The passes a module of functions goes through, in order. Only the last stage asks for the kind of the

@@ -35,7 +35,8 @@ static std::vector<Variant> planAttend(const Spec &spec, const AttendStep &step,
   int dim = query ? openDim(spec, *query) : -1;
   std::string lanes = std::to_string(target.lanes);
   if (target.kind == TargetKind::Cpu && dim >= 0 && schedule.empty()) {
-    variants.push_back(make("few_queries", target, "query=" + lanes + ",strip=" + lanes + ",vectors=1,key=16"));
+    variants.push_back(
+        make("few_queries", target, "query=" + lanes + ",strip=" + lanes + ",vectors=1,key=16"));
     variants.back().guard = dim;
     variants.back().last = target.lanes;
   }
@@ -62,8 +63,9 @@ std::vector<Variant> heddle::planVariants(const Spec &spec,
   }
   for (Variant &variant : variants) {
     variant.suffix = "_" + variant.name();
-    std::replace_if(variant.suffix.begin(), variant.suffix.end(),
-                    [](char c) { return c == '.' || c == '-'; }, '_');
+    std::replace_if(
+        variant.suffix.begin(), variant.suffix.end(), [](char c) { return c == '.' || c == '-'; },
+        '_');
   }
   return variants;
 }

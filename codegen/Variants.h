@@ -13,24 +13,24 @@ namespace heddle {
 
 /// One launch of a variant.
 struct VariantStage {
-  std::string grid, item;   // symbols; item: CPU only
-  std::string entry;        // CUDA: the kernel in the PTX
-  int64_t threads = 0;      // CUDA: of a block
-  int64_t sharedBytes = 0;  // CUDA: dynamic
+  std::string grid, item;  // symbols; item: CPU only
+  std::string entry;       // CUDA: the kernel in the PTX
+  int64_t threads = 0;     // CUDA: of a block
+  int64_t sharedBytes = 0; // CUDA: dynamic
 };
 
 /// Code for one machine and one range of sizes. The runtime takes the first that fits a call.
 struct Variant {
-  std::string kind;           // "few_queries", "prefill", "chunked"
+  std::string kind; // "few_queries", "prefill", "chunked"
   const TargetInfo *target = nullptr;
-  int guard = -1;             // the number of a dim of the spec; -1: every call
+  int guard = -1;              // the number of a dim of the spec; -1: every call
   int64_t first = 0, last = 0; // its sizes
-  std::string wishes;         // of the schedule, over the policy's choice
+  std::string wishes;          // of the schedule, over the policy's choice
   // What compilation found:
-  std::string schedule;       // as printed
+  std::string schedule;           // as printed
   std::vector<std::string> plain; // ops that got a plain body, with the reason
-  std::string suffix;         // of its symbols
-  std::string workspace;      // symbol
+  std::string suffix;             // of its symbols
+  std::string workspace;          // symbol
   std::vector<VariantStage> stages;
   int64_t scratchBytes = 0;
   std::string ptx;

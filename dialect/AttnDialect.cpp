@@ -43,7 +43,8 @@ LogicalResult AttnDialect::verifyOperationAttribute(Operation *op, NamedAttribut
   if (attribute.getName() == getScheduleAttrHelper().getName() &&
       !isa<ScheduleAttr>(attribute.getValue()))
     return op->emitError("expected a #attn.schedule, got ") << attribute.getValue();
-  if (attribute.getName() == getHomesAttrHelper().getName() && !isa<ArrayAttr>(attribute.getValue()))
+  if (attribute.getName() == getHomesAttrHelper().getName() &&
+      !isa<ArrayAttr>(attribute.getValue()))
     return op->emitError("expected an array of homes, got ") << attribute.getValue();
   return success();
 }

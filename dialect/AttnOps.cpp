@@ -92,8 +92,8 @@ static LogicalResult verifyOutputs(OpT op, function_ref<int64_t(Output)> rankOf)
     if (rank < 0)
       return op.emitOpError("cannot write '") << stringifyEnum(Output(number)) << "'";
     if (rank != got)
-      return op.emitOpError("expected '") << stringifyEnum(Output(number)) << "' to have " << rank
-                                          << " axes, got " << got;
+      return op.emitOpError("expected '")
+             << stringifyEnum(Output(number)) << "' to have " << rank << " axes, got " << got;
   }
   return success();
 }

@@ -176,9 +176,7 @@ LogicalResult AdvanceOp::verify() {
   return success();
 }
 
-OpOperand *ContractOp::getInPlaceOperand() {
-  return getAcc() ? &getAccMutable()[0] : nullptr;
-}
+OpOperand *ContractOp::getInPlaceOperand() { return getAcc() ? &getAccMutable()[0] : nullptr; }
 /// The body sees one element of each tile: the first tile of the result's type may be overwritten.
 OpOperand *MapOp::getInPlaceOperand() {
   for (OpOperand &tile : getTilesMutable())

@@ -292,8 +292,9 @@ Value ExprBuilder::buildMinMax(const Expr &expr) {
 Value ExprBuilder::buildRounded(const Expr &expr) {
   Location loc = locate(expr);
   Value x = build(expr.args[0]);
-  Value rounded = expr.function == ExprFunction::Floor ? math::FloorOp::create(b, loc, x).getResult()
-                                                       : math::CeilOp::create(b, loc, x).getResult();
+  Value rounded = expr.function == ExprFunction::Floor
+                      ? math::FloorOp::create(b, loc, x).getResult()
+                      : math::CeilOp::create(b, loc, x).getResult();
   Value nan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
   rounded = arith::SelectOp::create(b, loc, nan, number(loc, 0), rounded);
   constexpr double limit = 9223371487098961920.0; // the largest f32 below 2^63
@@ -318,8 +319,9 @@ Value ExprBuilder::buildRead(const Expr &expr) {
     if (arg->isNumber() && size)
       inside = arg->intValue >= 0 && arg->intValue < *size;
     if (!inside) {
-      Value last = size ? index(loc, *size - 1)
-                        : arith::SubIOp::create(b, loc, build(axis.size), index(loc, 1)).getResult();
+      Value last = size
+                       ? index(loc, *size - 1)
+                       : arith::SubIOp::create(b, loc, build(axis.size), index(loc, 1)).getResult();
       x = arith::MaxSIOp::create(b, loc, x, index(loc, 0));
       x = arith::MinSIOp::create(b, loc, x, last);
     }
@@ -333,5 +335,6 @@ Value ExprBuilder::buildRead(const Expr &expr) {
   }
   if (isa<IntegerType>(type))
     return arith::IndexCastOp::create(b, loc, b.getIndexType(), element);
-  return type.isF32() ? element : arith::ExtFOp::create(b, loc, b.getF32Type(), element).getResult();
+  return type.isF32() ? element
+                      : arith::ExtFOp::create(b, loc, b.getF32Type(), element).getResult();
 }

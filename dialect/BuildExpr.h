@@ -3,8 +3,8 @@
 #ifndef HEDDLE_DIALECT_BUILDEXPR_H
 #define HEDDLE_DIALECT_BUILDEXPR_H
 
-#include "specs/reader/Spec.h"
 #include "mlir/IR/Builders.h"
+#include "specs/reader/Spec.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace heddle {

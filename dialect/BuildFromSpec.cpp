@@ -182,12 +182,11 @@ SmallVector<Value> SpecBuilder::recur(const SpecStep &step, const RecurStep &bod
   SmallVector<Value> outs;
   SmallVector<int32_t> names;
   outputs(step, outs, names);
-  auto op = RecurOp::create(b, loc, TypeRange(ValueRange(outs)),
-                            RuleAttr::get(b.getContext(), Rule::add), rowSizes,
-                            b.getI64IntegerAttr(body.time),
-                            b.getI64IntegerAttr(constantSize(body.depth)),
-                            b.getI64IntegerAttr(constantSize(body.column)), outs,
-                            b.getDenseI32ArrayAttr(names), ScheduleAttr());
+  auto op = RecurOp::create(
+      b, loc, TypeRange(ValueRange(outs)), RuleAttr::get(b.getContext(), Rule::add), rowSizes,
+      b.getI64IntegerAttr(body.time), b.getI64IntegerAttr(constantSize(body.depth)),
+      b.getI64IntegerAttr(constantSize(body.column)), outs, b.getDenseI32ArrayAttr(names),
+      ScheduleAttr());
   region(op.getQuery(), body.query, rowsD);
   region(op.getKey(), body.key, rowsD);
   region(op.getValue(), body.value, rowsE);

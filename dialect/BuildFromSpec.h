@@ -3,9 +3,9 @@
 #ifndef HEDDLE_DIALECT_BUILDFROMSPEC_H
 #define HEDDLE_DIALECT_BUILDFROMSPEC_H
 
-#include "specs/reader/Spec.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "specs/reader/Spec.h"
 
 namespace heddle {
 

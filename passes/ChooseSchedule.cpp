@@ -11,9 +11,9 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "dialect/target/TargetInfo.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/AccessAnalysis.h"
 #include "passes/Passes.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -89,7 +89,8 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
       if (name == "form") {
         std::optional<Form> form = symbolizeForm(value);
         if (!form)
-          return getOperation().emitError("schedule: expected form=carried or form=two_level, got '")
+          return getOperation().emitError(
+                     "schedule: expected form=carried or form=two_level, got '")
                  << value << "'";
         choice.form = *form;
         continue;
@@ -119,7 +120,8 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
     CpuScheduleAttr cpu;
     GpuScheduleAttr gpu;
     if (target.kind == TargetKind::Cpu)
-      cpu = CpuScheduleAttr::getChecked(emitError, context, c.lanes, c.rows, c.vectors, c.expDegree);
+      cpu =
+          CpuScheduleAttr::getChecked(emitError, context, c.lanes, c.rows, c.vectors, c.expDegree);
     else
       gpu = GpuScheduleAttr::getChecked(emitError, context, c.threads);
     if (!cpu && !gpu)

@@ -19,10 +19,10 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "dialect/AttnOps.h"
-#include "passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/Passes.h"
 
 using namespace mlir;
 

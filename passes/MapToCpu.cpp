@@ -15,11 +15,11 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "dialect/AttnOps.h"
-#include "passes/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/Passes.h"
 
 using namespace mlir;
 

@@ -15,10 +15,10 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "dialect/AttnOps.h"
-#include "passes/Passes.h"
-#include "passes/TileRegions.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/Passes.h"
+#include "passes/TileRegions.h"
 
 using namespace mlir;
 
@@ -40,11 +40,14 @@ bool isByRow(StripsOp strips) {
     } else if (auto map = dyn_cast<MapOp>(op)) {
       if (map.getReduced() && *map.getPer() != Axis::row)
         return false;
-      if (llvm::any_of(map.getCols(), isOwn) || op.getRegion(0).walk([](Operation *inner) {
-            return isa_and_nonnull<AttnDialect>(inner->getDialect()) && !isa<YieldOp>(inner)
-                       ? WalkResult::interrupt()
-                       : WalkResult::advance();
-          }).wasInterrupted())
+      if (llvm::any_of(map.getCols(), isOwn) ||
+          op.getRegion(0)
+              .walk([](Operation *inner) {
+                return isa_and_nonnull<AttnDialect>(inner->getDialect()) && !isa<YieldOp>(inner)
+                           ? WalkResult::interrupt()
+                           : WalkResult::advance();
+              })
+              .wasInterrupted())
         return false;
     } else if (op.getNumRegions() || isa_and_nonnull<AttnDialect>(op.getDialect())) {
       return false;

@@ -15,15 +15,15 @@
 //
 //===----------------------------------------------------------------------------------------===//
 
-#include "passes/Passes.h"
-#include "passes/SplitTwoLevel.h"
-#include "passes/TileRegions.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/Passes.h"
+#include "passes/SplitTwoLevel.h"
+#include "passes/TileRegions.h"
 
 using namespace mlir;
 
@@ -49,7 +49,7 @@ private:
   AdvanceOp op;
   Location loc;
   OpBuilder b;
-  Value tokens;          // 0, 1, .. of the chunk, i32
+  Value tokens;            // 0, 1, .. of the chunk, i32
   Value upTo, after, last; // products of decays: up to each token, after each token, of all
 };
 
@@ -143,15 +143,14 @@ void AdvanceSplitter::state() {
   Value k = scaleRows(op.getKey(), after), v = op.getValue();
   RankedTensorType depth = tileType(b, {op.getState().getType().getDimSize(0)});
   Value decay = last ? tensor::SplatOp::create(b, loc, depth, last).getResult() : Value();
-  op.getLast().replaceAllUsesWith(ContractOp::create(b, loc, op.getState().getType(), k, v,
-                                                     op.getState(), decay, b.getUnitAttr(),
-                                                     UnitAttr()));
+  op.getLast().replaceAllUsesWith(ContractOp::create(
+      b, loc, op.getState().getType(), k, v, op.getState(), decay, b.getUnitAttr(), UnitAttr()));
   if (!op.getSum())
     return;
   MapOperands operands{{k}, {}, {}, Combine::add, Axis::col};
-  Value added = buildMap(b, loc, k.getType(), operands,
-                         [](OpBuilder &, ValueRange args) { return args[0]; })
-                    .second;
+  Value added = buildMap(b, loc, k.getType(), operands, [](OpBuilder &, ValueRange args) {
+                  return args[0];
+                }).second;
   Value old = op.getSum();
   if (decay)
     old = arith::MulFOp::create(b, loc, old, decay);
@@ -160,8 +159,8 @@ void AdvanceSplitter::state() {
 
 struct SplitIntraInter : impl::SplitIntraInterBase<SplitIntraInter> {
   void runOnOperation() override {
-    auto schedule = getOperation()->getAttrOfType<ScheduleAttr>(
-        AttnDialect::ScheduleAttrHelper::getNameStr());
+    auto schedule =
+        getOperation()->getAttrOfType<ScheduleAttr>(AttnDialect::ScheduleAttrHelper::getNameStr());
     if (schedule && schedule.getForm() == Form::two_level && failed(splitTwoLevel(getOperation())))
       return signalPassFailure();
     SmallVector<AdvanceOp> ops;

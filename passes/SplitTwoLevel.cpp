@@ -11,12 +11,12 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "passes/SplitTwoLevel.h"
-#include "passes/TileRegions.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/TileRegions.h"
 
 using namespace mlir;
 
@@ -45,10 +45,10 @@ private:
   AdvanceOp advance;
   Location loc;
   OpBuilder b;
-  Value numItems;              // of the old grid
-  Value states, decays, sums;  // items x chunks x ...; null where there is none
-  SmallVector<Value> keeps;    // states and sums: where each carried value is kept
-  Value item, chunk;           // of the grid being built: where W, G and Z are read and written
+  Value numItems;             // of the old grid
+  Value states, decays, sums; // items x chunks x ...; null where there is none
+  SmallVector<Value> keeps;   // states and sums: where each carried value is kept
+  Value item, chunk;          // of the grid being built: where W, G and Z are read and written
 };
 
 /// items x chunks x shape.
@@ -149,8 +149,9 @@ void TwoLevelSplitter::scan() {
   SmallVector<Value> init;
   for (Value value : loop.getInitArgs())
     init.push_back(mapping.lookupOrDefault(value));
-  auto over = scf::ForOp::create(b, loc, mapping.lookupOrDefault(loop.getLowerBound()),
-                                 loop.getUpperBound(), mapping.lookupOrDefault(loop.getStep()), init);
+  auto over =
+      scf::ForOp::create(b, loc, mapping.lookupOrDefault(loop.getLowerBound()),
+                         loop.getUpperBound(), mapping.lookupOrDefault(loop.getStep()), init);
   {
     OpBuilder::InsertionGuard inner(b);
     b.setInsertionPointToStart(over.getBody());
@@ -164,13 +165,13 @@ void TwoLevelSplitter::scan() {
       MapOperands operands{{before, added}, {}, {}};
       if (decay)
         operands.rows.push_back(decay);
-      next.push_back(buildMap(b, loc, before.getType(), operands,
-                              [&](OpBuilder &body, ValueRange args) {
-        Value old = args[0];
-        if (decay)
-          old = arith::MulFOp::create(body, loc, old, args[2]);
-        return arith::AddFOp::create(body, loc, old, args[1]);
-      }).first);
+      next.push_back(
+          buildMap(b, loc, before.getType(), operands, [&](OpBuilder &body, ValueRange args) {
+            Value old = args[0];
+            if (decay)
+              old = arith::MulFOp::create(body, loc, old, args[2]);
+            return arith::AddFOp::create(body, loc, old, args[1]);
+          }).first);
     }
     scf::YieldOp::create(b, loc, next);
   }
@@ -197,8 +198,8 @@ void TwoLevelSplitter::outputs() {
 void TwoLevelSplitter::run() {
   numItems = indexConstant(b, loc, 1);
   for (OpFoldResult size : grid.getMixedUpperBound())
-    numItems = arith::MulIOp::create(b, loc, numItems,
-                                     getValueOrCreateConstantIndexOp(b, loc, size));
+    numItems =
+        arith::MulIOp::create(b, loc, numItems, getValueOrCreateConstantIndexOp(b, loc, size));
   ArrayRef<int64_t> shape = advance.getState().getType().getShape();
   states = memory(shape);
   if (advance.getDecay())

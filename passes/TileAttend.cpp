@@ -18,13 +18,13 @@
 //
 //===----------------------------------------------------------------------------------------===//
 
-#include "passes/AttendTiler.h"
-#include "passes/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/AttendTiler.h"
+#include "passes/Passes.h"
 #include <limits>
 
 using namespace mlir;
@@ -108,32 +108,22 @@ void AttendTiler::bind(RegionCloner &cloner, Region &region, Value rowPosition, 
 
 /// One number per row of the tile.
 Value AttendTiler::rowVector(Region &region) {
-  return buildMap(b, loc, tileType(b, {Q}), {{}, {qp}, {}}, [&](OpBuilder &body, ValueRange args) {
-           RegionCloner cloner(once, memory);
-           bind(cloner, region, args[0], Value());
-           return cloner.clone(region, body);
-         }).first;
+  auto fill = [&](OpBuilder &body, ValueRange args) {
+    RegionCloner cloner(once, memory);
+    bind(cloner, region, args[0], Value());
+    return cloner.clone(region, body);
+  };
+  return buildMap(b, loc, tileType(b, {Q}), {{}, {qp}, {}}, fill).first;
 }
 
 /// A tile of keys or values. Their rows run along the key index; the row index has no part in them.
 Value AttendTiler::keySide(Region &region, Value k0, Value kp, int64_t width) {
   TileRows rows{unsigned(row.size()), k0, M, kp, width};
   return tileOf(b, once, memory, region, rows, 1, [&](RegionCloner &c) {
-    for (auto [i, index] : llvm::enumerate(row)) // at rowAxis it is mentioned by tiles of one row only
+    // At rowAxis it is mentioned by tiles of one row only.
+    for (auto [i, index] : llvm::enumerate(row))
       c.uniform(region.getArgument(i), index ? index : q0);
   });
-}
-
-/// The mask of the element at two positions, and that there is such a key.
-Value AttendTiler::keep(OpBuilder &body, Value qi, Value ki) {
-  Value m32 = arith::IndexCastOp::create(once, loc, once.getI32Type(), M);
-  Value in = arith::CmpIOp::create(body, loc, arith::CmpIPredicate::slt, ki, m32);
-  if (op.getKeep().empty())
-    return in;
-  RegionCloner cloner(once, memory);
-  bind(cloner, op.getKeep(), qi, ki);
-  Value kept = cloner.clone(op.getKeep(), body);
-  return arith::AndIOp::create(body, loc, kept, in);
 }
 
 /// The score of an element, not yet masked.
@@ -175,8 +165,8 @@ SmallVector<Value> AttendTiler::initial() {
 
 SmallVector<Value> AttendTiler::overKeys() {
   Type tilesType = TilesType::get(b.getContext());
-  auto visit = VisitOp::create(b, loc, tilesType, ValueRange(), ValueRange(),
-                               item, ValueRange{N, M}, ArrayRef<int64_t>{Q, K});
+  auto visit = VisitOp::create(b, loc, tilesType, ValueRange(), ValueRange(), item,
+                               ValueRange{N, M}, ArrayRef<int64_t>{Q, K});
   Block *mask = new Block;
   visit.getKeep().push_back(mask);
   mask->addArguments({b.getI32Type(), b.getI32Type()}, {loc, loc});
@@ -203,8 +193,7 @@ SmallVector<Value> AttendTiler::overKeys() {
   return SmallVector<Value>(loop.getResults());
 }
 
-SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles,
-                                        ValueRange carried) {
+SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles, ValueRange carried) {
   Value k0 = scaledIndex(b, loc, AtOp::create(b, loc, b.getIndexType(), tiles, n), K);
   Value kp = IotaOp::create(b, loc, vector(K), k0);
   Value k = hasProduct() ? keySide(op.getKey(), k0, kp, op.getDepth()) : Value();
@@ -236,30 +225,6 @@ SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles,
   return SmallVector<Value>(strips.getResults());
 }
 
-/// The column test: values that no query of the tile keeps are 0. Rows beyond N keep nothing, or they
-/// would let in values that no query keeps.
-Value AttendTiler::dropUnkept(Value v, Value kp, Value full) {
-  auto branch = scf::IfOp::create(b, loc, v.getType(), full, /*withElse=*/true);
-  OpBuilder yes = branch.getThenBodyBuilder(), no = branch.getElseBodyBuilder();
-  scf::YieldOp::create(yes, loc, v);
-  MapOperands pairs{{}, {qp}, {kp}, Combine::max, Axis::col};
-  Value n32 = arith::IndexCastOp::create(once, loc, b.getI32Type(), N);
-  auto tested = buildMap(no, loc, tileType(b, {Q, K}), pairs, [&](OpBuilder &body, ValueRange args) {
-    Value in = arith::CmpIOp::create(body, loc, arith::CmpIPredicate::slt, args[0], n32);
-    Value kept = arith::AndIOp::create(body, loc, keep(body, args[0], args[1]), in);
-    return arith::SelectOp::create(body, loc, kept, floatConstant(body, loc, 1),
-                                   floatConstant(body, loc, 0));
-  });
-  auto dropped = buildMap(no, loc, v.getType(), {{v}, {tested.second}, {}},
-                          [&](OpBuilder &body, ValueRange args) {
-    Value none = floatConstant(body, loc, 0);
-    Value some = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OGT, args[1], none);
-    return arith::SelectOp::create(body, loc, some, args[0], none);
-  });
-  scf::YieldOp::create(no, loc, dropped.first);
-  return branch.getResult(0);
-}
-
 /// The body of a strip: products, scores, normaliser.
 SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, Value full,
                                       ValueRange args) {
@@ -267,13 +232,15 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, 
   RankedTensorType pairs = tileType(s, {rows, K});
   Value x;
   if (q) {
-    x = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(), UnitAttr(), s.getUnitAttr());
+    x = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(), UnitAttr(),
+                           s.getUnitAttr());
     args = args.drop_front();
   }
   Value qs = args[0], sum = args[softmax() ? 2 : 1];
   Value o = hasOut() ? args.back() : Value();
-  MapOperands masked{x ? SmallVector<Value>{x} : SmallVector<Value>(), {qs}, {kp},
-                     softmax() ? Combine::max : Combine::add, Axis::row};
+  MapOperands masked{{}, {qs}, {kp}, softmax() ? Combine::max : Combine::add, Axis::row};
+  if (x)
+    masked.tiles.push_back(x);
   double outside = softmax() ? -infinity : 0;
   auto [y, reduced] = buildMap(s, loc, pairs, masked, [&](OpBuilder &body, ValueRange in) {
     Value e = x ? in[0] : floatConstant(body, loc, 0), qi = in[x ? 1 : 0], ki = in[x ? 2 : 1];
@@ -286,7 +253,8 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, 
     if (countsKept())
       next.push_back(anyKept(s, qs, kp, full, args[2]));
     if (o)
-      next.push_back(ContractOp::create(s, loc, o.getType(), y, v, o, Value(), UnitAttr(), UnitAttr()));
+      next.push_back(
+          ContractOp::create(s, loc, o.getType(), y, v, o, Value(), UnitAttr(), UnitAttr()));
     return next;
   }
   Value m = args[1];
@@ -301,18 +269,6 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, 
   if (o)
     next.push_back(ContractOp::create(s, loc, o.getType(), p, v, o, alpha, UnitAttr(), UnitAttr()));
   return next;
-}
-
-/// Per row, 1 if it kept a pair in this tile or before.
-Value AttendTiler::anyKept(OpBuilder &s, Value qs, Value kp, Value full, Value before) {
-  MapOperands pairs{{}, {qs}, {kp}, Combine::max, Axis::row};
-  RankedTensorType type = tileType(s, {int64_t(schedule.getStrip()), K});
-  Value now = buildMap(s, loc, type, pairs, [&](OpBuilder &body, ValueRange in) {
-                Value kept = arith::OrIOp::create(body, loc, full, keep(body, in[0], in[1]));
-                return arith::SelectOp::create(body, loc, kept, floatConstant(body, loc, 1),
-                                               floatConstant(body, loc, 0));
-              }).second;
-  return arith::MaximumFOp::create(s, loc, before, now);
 }
 
 /// An element of the accumulator, divided; 0 in a row that kept nothing.
@@ -345,15 +301,15 @@ void AttendTiler::finish(ValueRange carried) {
   if (!op.getOutputInit(Output::lse))
     return;
   MapOperands operands{{carried[0], sum}, {}, {}};
-  Value lse = buildMap(b, loc, sum.getType(), operands, [&](OpBuilder &body, ValueRange args) {
-    Value none = floatConstant(body, loc, 0);
+  auto fill = [&](OpBuilder &body, ValueRange args) -> Value {
+    Value none = floatConstant(body, loc, 0), low = floatConstant(body, loc, -infinity);
     Value empty = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OEQ, args[1], none);
     Value log = base2 ? math::Log2Op::create(body, loc, args[1]).getResult()
                       : math::LogOp::create(body, loc, args[1]).getResult();
     Value total = arith::AddFOp::create(body, loc, args[0], log);
-    return arith::SelectOp::create(body, loc, empty, floatConstant(body, loc, -infinity), total)
-        .getResult();
-  }).first;
+    return arith::SelectOp::create(body, loc, empty, low, total);
+  };
+  Value lse = buildMap(b, loc, sum.getType(), operands, fill).first;
   store(lse, Output::lse, base2 ? ln2 : 1);
 }
 
@@ -363,12 +319,12 @@ void AttendTiler::store(Value tile, Output which, double scale) {
     if (index)
       others.push_back(index);
   bool columns = which == Output::out && op.getColumns();
+  auto same = [](OpBuilder &, ValueRange args) { return args[0]; };
+  MapOperands one{{tile}, {}, {}, Combine::add, Axis::row};
   if (which == Output::out && !columns) // one column: a tile as a vector
-    tile = buildMap(b, loc, tileType(b, {Q, 1}), {{tile}, {}, {}, Combine::add, Axis::row},
-                    [](OpBuilder &, ValueRange args) { return args[0]; }).second;
+    tile = buildMap(b, loc, tileType(b, {Q, 1}), one, same).second;
   OpFoldResult column = columns ? OpFoldResult(b.getIndexAttr(0)) : OpFoldResult();
-  storeTile(b, loc, memory, tile, op.getOutputInit(which), rowAxis, others, q0, column,
-            N, scale);
+  storeTile(b, loc, memory, tile, op.getOutputInit(which), rowAxis, others, q0, column, N, scale);
 }
 
 namespace {

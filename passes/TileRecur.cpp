@@ -15,14 +15,14 @@
 //
 //===----------------------------------------------------------------------------------------===//
 
-#include "passes/Passes.h"
-#include "passes/TileRegions.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "passes/Passes.h"
+#include "passes/TileRegions.h"
 
 using namespace mlir;
 
@@ -42,7 +42,6 @@ int64_t columnsOf(int64_t wish, int64_t all) {
     --columns;
   return 4 * columns < wish ? all : columns;
 }
-
 
 /// Tiles one recur. The members are what one work item knows.
 class RecurTiler {
@@ -76,7 +75,7 @@ private:
   Location loc;
   OpBuilder b, once; // where the item is built; where stands what it computes once
   ScheduleAttr schedule;
-  const int64_t C, D, E; // tokens of a chunk, depth, value columns of an item
+  const int64_t C, D, E;  // tokens of a chunk, depth, value columns of an item
   SmallVector<Value> row; // each row index of this item, null for time
   Value e0, N, numChunks, numFull, zero, one;
 };
@@ -162,10 +161,12 @@ Value RecurTiler::exists(OpBuilder &body, Value token, Value full) {
 
 /// 0 in the rows of tokens that do not exist.
 Value RecurTiler::keepTokens(Value tile, Value tp, Value full) {
-  return buildMap(b, loc, tile.getType(), {{tile}, {tp}, {}}, [&](OpBuilder &body, ValueRange args) {
-           return arith::SelectOp::create(body, loc, exists(body, args[1], full), args[0],
-                                          floatConstant(body, loc, 0));
-         }).first;
+  return buildMap(b, loc, tile.getType(), {{tile}, {tp}, {}},
+                  [&](OpBuilder &body, ValueRange args) {
+                    return arith::SelectOp::create(body, loc, exists(body, args[1], full), args[0],
+                                                   floatConstant(body, loc, 0));
+                  })
+      .first;
 }
 
 /// The rows of a chunk. What is loaded is 0 beyond the last token; what is computed is made so.
@@ -174,8 +175,8 @@ Value RecurTiler::tokens(Region &region, Value t0, Value tp, int64_t width, Valu
   if (region.empty()) // absent: 1
     return keepTokens(splatConstant(b, loc, {C, width}, 1), tp, full);
   TileRows rows{unsigned(op.getTime()), t0, N, tp, width, column};
-  Value tile = tileOf(b, once, memory, region, rows, 1,
-                      [&](RegionCloner &c) { bind(c, region, Value()); });
+  Value tile =
+      tileOf(b, once, memory, region, rows, 1, [&](RegionCloner &c) { bind(c, region, Value()); });
   return isLoaded(region, rows) ? tile : keepTokens(tile, tp, full);
 }
 
@@ -183,13 +184,15 @@ Value RecurTiler::tokens(Region &region, Value t0, Value tp, int64_t width, Valu
 Value RecurTiler::decays(Value tp, Value full) {
   if (op.getDecay().empty())
     return {};
-  return buildMap(b, loc, tileType(b, {C}), {{}, {tp}, {}}, [&](OpBuilder &body, ValueRange args) {
-           RegionCloner cloner(once, memory);
-           bind(cloner, op.getDecay(), args[0]);
-           Value decay = cloner.clone(op.getDecay(), body);
-           return arith::SelectOp::create(body, loc, exists(body, args[0], full), decay,
-                                          floatConstant(body, loc, 1));
-         }).first;
+  return buildMap(b, loc, tileType(b, {C}), {{}, {tp}, {}},
+                  [&](OpBuilder &body, ValueRange args) {
+                    RegionCloner cloner(once, memory);
+                    bind(cloner, op.getDecay(), args[0]);
+                    Value decay = cloner.clone(op.getDecay(), body);
+                    return arith::SelectOp::create(body, loc, exists(body, args[0], full), decay,
+                                                   floatConstant(body, loc, 1));
+                  })
+      .first;
 }
 
 void RecurTiler::chunk(scf::ForOp loop) {
@@ -231,7 +234,8 @@ void RecurTiler::storeOut(Value out, Value norm, Value t0, Value tp) {
                      cloner.varying(op.getDivide().getArguments().back(), args[1], Value());
                      Value divisor = cloner.clone(op.getDivide(), body);
                      return arith::DivFOp::create(body, loc, args[0], divisor);
-                   }).first;
+                   })
+              .first;
   storeTile(b, loc, memory, out, op.getOutputInit(Output::out), op.getTime(), others(), t0, e0, N);
 }
 

@@ -181,11 +181,10 @@ std::pair<Value, Value> buildMap(OpBuilder &b, Location loc, Type type, const Ma
     int64_t count = operands.per == Axis::row ? tile.getShape().front() : tile.getShape().back();
     results.push_back(RankedTensorType::get(count, tile.getElementType()));
   }
-  auto op = MapOp::create(b, loc, results, operands.tiles, operands.rows, operands.cols,
-                          operands.reduce ? CombineAttr::get(b.getContext(), *operands.reduce)
-                                          : CombineAttr(),
-                          operands.reduce ? AxisAttr::get(b.getContext(), operands.per)
-                                          : AxisAttr());
+  auto op = MapOp::create(
+      b, loc, results, operands.tiles, operands.rows, operands.cols,
+      operands.reduce ? CombineAttr::get(b.getContext(), *operands.reduce) : CombineAttr(),
+      operands.reduce ? AxisAttr::get(b.getContext(), operands.per) : AxisAttr());
   Block *block = new Block;
   op.getBody().push_back(block);
   for (Value operand : op->getOperands())
@@ -201,7 +200,8 @@ static BlockArgument columnOf(Region &region, const TileRows &rows) {
   return rows.width ? region.getArguments().back() : BlockArgument();
 }
 bool isLoaded(Region &region, const TileRows &rows) {
-  return matchPlainRead(region, region.getArgument(rows.argument), columnOf(region, rows)).has_value();
+  return matchPlainRead(region, region.getArgument(rows.argument), columnOf(region, rows))
+      .has_value();
 }
 
 /// The indices of a load or store: all of `tensor`'s but rows and column, then these two.

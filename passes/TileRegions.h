@@ -9,10 +9,10 @@
 #define HEDDLE_PASSES_TILEREGIONS_H
 
 #include "dialect/AttnOps.h"
-#include "passes/AccessAnalysis.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/AccessAnalysis.h"
 
 namespace heddle::attn {
 

@@ -17,17 +17,17 @@ int heddle_cuda_result(const heddle_device *device, CUresult result, const char 
   device->cuGetErrorString(result, &words);
   if (device->emulator_fault)
     fault = device->emulator_fault();
-  return heddle_fail(HEDDLE_DRIVER_ERROR, "%s: %s (%d): %s%s%s", what, name ? name : "unknown", result,
-                     words ? words : "", fault && *fault ? ": " : "", fault ? fault : "");
+  return heddle_fail(HEDDLE_DRIVER_ERROR, "%s: %s (%d): %s%s%s", what, name ? name : "unknown",
+                     result, words ? words : "", fault && *fault ? ": " : "", fault ? fault : "");
 }
 
 static int load_entries(heddle_device *device, const char *path) {
   const char *missing = NULL;
   void *entry;
-#define X(name, parameters)                                                                         \
-  entry = dlsym(device->library, #name);                                                            \
-  if (!entry)                                                                                       \
-    missing = #name;                                                                                \
+#define X(name, parameters)                                                                        \
+  entry = dlsym(device->library, #name);                                                           \
+  if (!entry)                                                                                      \
+    missing = #name;                                                                               \
   memcpy(&device->name, &entry, sizeof entry);
   HEDDLE_CUDA_ENTRIES(X)
 #undef X
@@ -42,26 +42,32 @@ static int open_context(heddle_device *device, int32_t ordinal) {
   int count = 0, major = 0, minor = 0;
   int status = heddle_cuda_result(device, device->cuInit(0), "cuInit");
   if (!status)
-    status = heddle_cuda_result(device, device->cuDriverGetVersion(&device->driver_version), "cuDriverGetVersion");
+    status = heddle_cuda_result(device, device->cuDriverGetVersion(&device->driver_version),
+                                "cuDriverGetVersion");
   if (!status)
     status = heddle_cuda_result(device, device->cuDeviceGetCount(&count), "cuDeviceGetCount");
   if (status)
     return status;
   if (ordinal < 0 || ordinal >= count)
     return heddle_fail(HEDDLE_NO_DRIVER, "device %d of %d", (int)ordinal, count);
-  status = heddle_cuda_result(device, device->cuDeviceGet(&device->ordinal, ordinal), "cuDeviceGet");
+  status =
+      heddle_cuda_result(device, device->cuDeviceGet(&device->ordinal, ordinal), "cuDeviceGet");
   if (!status)
     status = heddle_cuda_result(
-        device, device->cuDeviceGetAttribute(&major, capability_major, device->ordinal), "cuDeviceGetAttribute");
+        device, device->cuDeviceGetAttribute(&major, capability_major, device->ordinal),
+        "cuDeviceGetAttribute");
   if (!status)
     status = heddle_cuda_result(
-        device, device->cuDeviceGetAttribute(&minor, capability_minor, device->ordinal), "cuDeviceGetAttribute");
+        device, device->cuDeviceGetAttribute(&minor, capability_minor, device->ordinal),
+        "cuDeviceGetAttribute");
   device->level = 10 * major + minor;
   if (!status)
-    status = heddle_cuda_result(
-        device, device->cuDevicePrimaryCtxRetain(&device->context, device->ordinal), "cuDevicePrimaryCtxRetain");
+    status = heddle_cuda_result(device,
+                                device->cuDevicePrimaryCtxRetain(&device->context, device->ordinal),
+                                "cuDevicePrimaryCtxRetain");
   if (!status)
-    status = heddle_cuda_result(device, device->cuCtxSetCurrent(device->context), "cuCtxSetCurrent");
+    status =
+        heddle_cuda_result(device, device->cuCtxSetCurrent(device->context), "cuCtxSetCurrent");
   return status;
 }
 
@@ -118,7 +124,8 @@ int heddle_device_alloc(heddle_device *device, int64_t bytes, void **memory) {
   CUdeviceptr pointer = 0;
   int status = enter(device);
   if (!status)
-    status = heddle_cuda_result(device, device->cuMemAlloc_v2(&pointer, (size_t)(bytes > 0 ? bytes : 1)), "cuMemAlloc");
+    status = heddle_cuda_result(
+        device, device->cuMemAlloc_v2(&pointer, (size_t)(bytes > 0 ? bytes : 1)), "cuMemAlloc");
   *memory = (void *)(uintptr_t)pointer;
   return status;
 }
@@ -133,7 +140,8 @@ int heddle_device_upload(heddle_device *device, void *to, const void *from, int6
   if (status || bytes <= 0)
     return status;
   return heddle_cuda_result(
-      device, device->cuMemcpyHtoD_v2((CUdeviceptr)(uintptr_t)to, from, (size_t)bytes), "cuMemcpyHtoD");
+      device, device->cuMemcpyHtoD_v2((CUdeviceptr)(uintptr_t)to, from, (size_t)bytes),
+      "cuMemcpyHtoD");
 }
 
 int heddle_device_download(heddle_device *device, void *to, const void *from, int64_t bytes) {
@@ -141,7 +149,8 @@ int heddle_device_download(heddle_device *device, void *to, const void *from, in
   if (status || bytes <= 0)
     return status;
   return heddle_cuda_result(
-      device, device->cuMemcpyDtoH_v2(to, (CUdeviceptr)(uintptr_t)from, (size_t)bytes), "cuMemcpyDtoH");
+      device, device->cuMemcpyDtoH_v2(to, (CUdeviceptr)(uintptr_t)from, (size_t)bytes),
+      "cuMemcpyDtoH");
 }
 
 int heddle_device_synchronize(heddle_device *device) {

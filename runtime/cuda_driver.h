@@ -15,26 +15,26 @@ typedef unsigned long long CUdeviceptr;
 typedef void *CUcontext, *CUmodule, *CUfunction, *CUstream;
 
 /* What we call, by the name that dlsym gets. */
-#define HEDDLE_CUDA_ENTRIES(X)                                                                      \
-  X(cuInit, (unsigned))                                                                             \
-  X(cuDriverGetVersion, (int *))                                                                    \
-  X(cuDeviceGetCount, (int *))                                                                      \
-  X(cuDeviceGet, (CUdevice *, int))                                                                 \
-  X(cuDeviceGetAttribute, (int *, int, CUdevice))                                                   \
-  X(cuDevicePrimaryCtxRetain, (CUcontext *, CUdevice))                                              \
-  X(cuDevicePrimaryCtxRelease_v2, (CUdevice))                                                       \
-  X(cuCtxSetCurrent, (CUcontext))                                                                   \
-  X(cuModuleLoadDataEx, (CUmodule *, const void *, unsigned, int *, void **))                       \
-  X(cuModuleUnload, (CUmodule))                                                                     \
-  X(cuModuleGetFunction, (CUfunction *, CUmodule, const char *))                                    \
-  X(cuMemAlloc_v2, (CUdeviceptr *, size_t))                                                         \
-  X(cuMemFree_v2, (CUdeviceptr))                                                                    \
-  X(cuMemcpyHtoD_v2, (CUdeviceptr, const void *, size_t))                                           \
-  X(cuMemcpyDtoH_v2, (void *, CUdeviceptr, size_t))                                                 \
-  X(cuLaunchKernel, (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,        \
-                     unsigned, CUstream, void **, void **))                                         \
-  X(cuCtxSynchronize, (void))                                                                       \
-  X(cuGetErrorName, (CUresult, const char **))                                                      \
+#define HEDDLE_CUDA_ENTRIES(X)                                                                     \
+  X(cuInit, (unsigned))                                                                            \
+  X(cuDriverGetVersion, (int *))                                                                   \
+  X(cuDeviceGetCount, (int *))                                                                     \
+  X(cuDeviceGet, (CUdevice *, int))                                                                \
+  X(cuDeviceGetAttribute, (int *, int, CUdevice))                                                  \
+  X(cuDevicePrimaryCtxRetain, (CUcontext *, CUdevice))                                             \
+  X(cuDevicePrimaryCtxRelease_v2, (CUdevice))                                                      \
+  X(cuCtxSetCurrent, (CUcontext))                                                                  \
+  X(cuModuleLoadDataEx, (CUmodule *, const void *, unsigned, int *, void **))                      \
+  X(cuModuleUnload, (CUmodule))                                                                    \
+  X(cuModuleGetFunction, (CUfunction *, CUmodule, const char *))                                   \
+  X(cuMemAlloc_v2, (CUdeviceptr *, size_t))                                                        \
+  X(cuMemFree_v2, (CUdeviceptr))                                                                   \
+  X(cuMemcpyHtoD_v2, (CUdeviceptr, const void *, size_t))                                          \
+  X(cuMemcpyDtoH_v2, (void *, CUdeviceptr, size_t))                                                \
+  X(cuLaunchKernel, (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,       \
+                     unsigned, CUstream, void **, void **))                                        \
+  X(cuCtxSynchronize, (void))                                                                      \
+  X(cuGetErrorName, (CUresult, const char **))                                                     \
   X(cuGetErrorString, (CUresult, const char **))
 
 typedef struct heddle_module {
@@ -44,7 +44,7 @@ typedef struct heddle_module {
 } heddle_module;
 
 struct heddle_device {
-#define X(name, parameters) CUresult (*name) parameters;
+#define X(name, parameters) CUresult(*name) parameters;
   HEDDLE_CUDA_ENTRIES(X)
 #undef X
   const char *(*emulator_fault)(void); /* of our emulator; null with a real driver */

@@ -62,8 +62,8 @@ static int launch(const heddle_call *call, const heddle_kernel_stage *stage, CUm
     return heddle_fail(HEDDLE_TOO_LARGE, "%s has %lld blocks, over 2^31 - 1", stage->entry,
                        (long long)items);
   CUfunction function;
-  int status = heddle_cuda_result(device, device->cuModuleGetFunction(&function, module, stage->entry),
-                                  stage->entry);
+  int status = heddle_cuda_result(
+      device, device->cuModuleGetFunction(&function, module, stage->entry), stage->entry);
   if (status)
     return status;
   void *parameters[HEDDLE_MAX_SLOTS + 1];
@@ -71,18 +71,18 @@ static int launch(const heddle_call *call, const heddle_kernel_stage *stage, CUm
   for (int64_t i = 0; i < count; ++i)
     parameters[i] = (void *)&call->slots[i];
   parameters[count] = (void *)&call->exec.workspace;
-  return heddle_cuda_result(device,
-                            device->cuLaunchKernel(function, (unsigned)items, 1, 1,
-                                                   (unsigned)stage->threads, 1, 1,
-                                                   (unsigned)stage->shared_bytes, call->exec.stream,
-                                                   parameters, NULL),
-                            stage->entry);
+  return heddle_cuda_result(
+      device,
+      device->cuLaunchKernel(function, (unsigned)items, 1, 1, (unsigned)stage->threads, 1, 1,
+                             (unsigned)stage->shared_bytes, call->exec.stream, parameters, NULL),
+      stage->entry);
 }
 
 int heddle_run_cuda(const heddle_call *call, const heddle_kernel_variant *variant) {
   heddle_device *device = call->exec.device;
   CUmodule module = NULL;
-  int status = heddle_cuda_result(device, device->cuCtxSetCurrent(device->context), "cuCtxSetCurrent");
+  int status =
+      heddle_cuda_result(device, device->cuCtxSetCurrent(device->context), "cuCtxSetCurrent");
   if (!status)
     status = module_of(device, variant->ptx, &module);
   for (int64_t i = 0; !status && i < variant->num_stages; ++i)

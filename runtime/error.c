@@ -19,10 +19,9 @@ int heddle_fail(int status, const char *format, ...) {
 
 const char *heddle_status_name(int status) {
   static const char *const names[] = {
-      "ok",          "bad_args",   "null_tensor", "bad_rank",
-      "bad_shape",   "bad_type",   "bad_stride",  "misaligned",
-      "overlap",     "workspace_too_small",       "too_large",
-      "requirement", "unsupported_cpu",           "bad_device",
-      "no_driver",   "driver_error",              "out_of_memory"};
+      "ok",           "bad_args",     "null_tensor",     "bad_rank",   "bad_shape",
+      "bad_type",     "bad_stride",   "misaligned",      "overlap",    "workspace_too_small",
+      "too_large",    "requirement",  "unsupported_cpu", "bad_device", "no_driver",
+      "driver_error", "out_of_memory"};
   return status >= 0 && status < (int)(sizeof names / sizeof *names) ? names[status] : "unknown";
 }

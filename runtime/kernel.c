@@ -28,8 +28,9 @@ static int choose(const heddle_call *call, const heddle_kernel_variant **chosen)
     return HEDDLE_OK;
   }
   if (call->device == HEDDLE_CUDA)
-    return heddle_fail(HEDDLE_BAD_DEVICE, any ? "%s has no code for compute capability %d.%d"
-                                              : "%s has no code for a GPU; compile it with a target such as sm_80",
+    return heddle_fail(HEDDLE_BAD_DEVICE,
+                       any ? "%s has no code for compute capability %d.%d"
+                           : "%s has no code for a GPU; compile it with a target such as sm_80",
                        kernel->name, (int)(level / 10), (int)(level % 10));
   if (!any)
     return heddle_fail(HEDDLE_BAD_DEVICE, "%s has no code for a CPU", kernel->name);
@@ -45,7 +46,8 @@ static int need(const heddle_call *call, const heddle_kernel_variant *variant, i
   if (call->device == HEDDLE_CPU)
     scratch = threads * variant->scratch_bytes + 128;
   if (shared < 0 || shared > INT64_MAX - scratch)
-    return heddle_fail(HEDDLE_TOO_LARGE, "the workspace of %s passes 2^63 bytes", call->kernel->name);
+    return heddle_fail(HEDDLE_TOO_LARGE, "the workspace of %s passes 2^63 bytes",
+                       call->kernel->name);
   *bytes = shared + scratch;
   return HEDDLE_OK;
 }
@@ -89,8 +91,8 @@ static int check(const heddle_kernel *kernel, const void *args, heddle_call *cal
     return heddle_fail(HEDDLE_BAD_ARGS, "%d threads need a parallel_for, such as heddle_pool_run",
                        (int)call->exec.threads);
   if (bytes > 0 && (!call->exec.workspace || call->exec.workspace_bytes < bytes))
-    return heddle_fail(HEDDLE_WORKSPACE_TOO_SMALL,
-                       "%s needs a workspace of %lld bytes, got %lld", kernel->name, (long long)bytes,
+    return heddle_fail(HEDDLE_WORKSPACE_TOO_SMALL, "%s needs a workspace of %lld bytes, got %lld",
+                       kernel->name, (long long)bytes,
                        (long long)(call->exec.workspace ? call->exec.workspace_bytes : 0));
   return HEDDLE_OK;
 }

@@ -65,11 +65,12 @@ static int check_form(const heddle_kernel_tensor *want, const heddle_tensor *got
   if (got->ndim != want->ndim)
     return heddle_fail(HEDDLE_BAD_RANK, "tensor '%s' has %d axes, the spec says %d", name,
                        (int)got->ndim, (int)want->ndim);
-  if (got->type_code != want->type_code || got->type_bits != want->type_bits || got->type_lanes != 1)
-    return heddle_fail(HEDDLE_BAD_TYPE, "tensor '%s' is %s (code %d, %d bits, %d lanes), the spec says %s",
-                       name, type_name(got->type_code, got->type_bits), (int)got->type_code,
-                       (int)got->type_bits, (int)got->type_lanes,
-                       type_name(want->type_code, want->type_bits));
+  if (got->type_code != want->type_code || got->type_bits != want->type_bits ||
+      got->type_lanes != 1)
+    return heddle_fail(
+        HEDDLE_BAD_TYPE, "tensor '%s' is %s (code %d, %d bits, %d lanes), the spec says %s", name,
+        type_name(got->type_code, got->type_bits), (int)got->type_code, (int)got->type_bits,
+        (int)got->type_lanes, type_name(want->type_code, want->type_bits));
   if (got->ndim && !got->shape)
     return heddle_fail(HEDDLE_NULL_TENSOR, "the shape of tensor '%s' is null", name);
   for (int64_t i = 0; i < got->ndim; ++i) {
@@ -77,8 +78,9 @@ static int check_form(const heddle_kernel_tensor *want, const heddle_tensor *got
       return heddle_fail(HEDDLE_BAD_SHAPE, "axis %d of tensor '%s' has size %lld", (int)i, name,
                          (ll)got->shape[i]);
     if (got->shape[i] > INT32_MAX)
-      return heddle_fail(HEDDLE_TOO_LARGE, "axis %d (%s) of tensor '%s' has size %lld, over 2^31 - 1",
-                         (int)i, want->axes[i].text, name, (ll)got->shape[i]);
+      return heddle_fail(HEDDLE_TOO_LARGE,
+                         "axis %d (%s) of tensor '%s' has size %lld, over 2^31 - 1", (int)i,
+                         want->axes[i].text, name, (ll)got->shape[i]);
   }
   return HEDDLE_OK;
 }
@@ -132,7 +134,8 @@ static int check_memory(const heddle_kernel_tensor *want, const heddle_tensor *g
   return want->is_result ? check_distinct(want, got) : HEDDLE_OK;
 }
 
-static int check_overlaps(const heddle_kernel *kernel, const uintptr_t *low, const uintptr_t *high) {
+static int check_overlaps(const heddle_kernel *kernel, const uintptr_t *low,
+                          const uintptr_t *high) {
   for (int64_t i = 0; i < kernel->num_tensors; ++i)
     for (int64_t j = 0; j < kernel->num_tensors; ++j) {
       int twice = kernel->tensors[j].is_result && j >= i; /* said the other way round */
@@ -146,7 +149,8 @@ static int check_overlaps(const heddle_kernel *kernel, const uintptr_t *low, con
 }
 
 /* Dims from tensors and arguments, params, then what follows from them. */
-static int fill_values(heddle_call *call, const heddle_tensor *const *tensors, const int64_t *word) {
+static int fill_values(heddle_call *call, const heddle_tensor *const *tensors,
+                       const int64_t *word) {
   const heddle_kernel *kernel = call->kernel;
   for (int64_t i = 0; i < kernel->num_dims; ++i) {
     const heddle_kernel_dim *dim = &kernel->dims[i];
@@ -181,9 +185,9 @@ static int check_sizes(const heddle_call *call, const heddle_tensor *const *tens
       const heddle_kernel_axis *axis = &kernel->tensors[t].axes[i];
       int64_t want = axis->fixed >= 0 ? axis->fixed : call->values[axis->value];
       if (tensors[t]->shape[i] != want)
-        return heddle_fail(HEDDLE_BAD_SHAPE, "axis %d (%s) of tensor '%s' has size %lld, expected %lld",
-                           (int)i, axis->text, kernel->tensors[t].name, (ll)tensors[t]->shape[i],
-                           (ll)want);
+        return heddle_fail(HEDDLE_BAD_SHAPE,
+                           "axis %d (%s) of tensor '%s' has size %lld, expected %lld", (int)i,
+                           axis->text, kernel->tensors[t].name, (ll)tensors[t]->shape[i], (ll)want);
     }
   for (int64_t i = 0; i < kernel->num_requirements; ++i)
     if (!call->values[kernel->requirements[i].value])
@@ -199,7 +203,8 @@ static void fill_slots(heddle_call *call, const heddle_tensor *const *tensors) {
     int64_t empty = 0;
     for (int64_t i = 0; i < tensors[t]->ndim; ++i)
       empty |= tensors[t]->shape[i] == 0;
-    uintptr_t data = empty ? (uintptr_t)zeros : (uintptr_t)tensors[t]->data + tensors[t]->byte_offset;
+    uintptr_t data =
+        empty ? (uintptr_t)zeros : (uintptr_t)tensors[t]->data + tensors[t]->byte_offset;
     *slot = (int64_t)data;
     for (int64_t i = 0, ndim = tensors[t]->ndim; i < ndim; ++i) {
       slot[1 + i] = empty ? 0 : stride_of(tensors[t], i);
@@ -242,7 +247,8 @@ static int check_device(heddle_call *call, const heddle_tensor *const *tensors) 
   for (int64_t t = 0; t < kernel->num_tensors; ++t) {
     int32_t type = tensors[t]->device_type;
     if (type != HEDDLE_CPU && type != HEDDLE_CUDA)
-      return heddle_fail(HEDDLE_BAD_DEVICE, "tensor '%s' is on a device of type %d; 1 is a CPU, 2 CUDA",
+      return heddle_fail(HEDDLE_BAD_DEVICE,
+                         "tensor '%s' is on a device of type %d; 1 is a CPU, 2 CUDA",
                          kernel->tensors[t].name, (int)type);
     if (type != tensors[0]->device_type)
       return heddle_fail(HEDDLE_BAD_DEVICE, "tensors '%s' and '%s' are on different devices",
@@ -250,7 +256,8 @@ static int check_device(heddle_call *call, const heddle_tensor *const *tensors) 
   }
   call->device = tensors[0]->device_type;
   if (call->device == HEDDLE_CUDA && !call->exec.device)
-    return heddle_fail(HEDDLE_BAD_DEVICE, "tensors on a GPU need exec->device (heddle_device_open)");
+    return heddle_fail(HEDDLE_BAD_DEVICE,
+                       "tensors on a GPU need exec->device (heddle_device_open)");
   return HEDDLE_OK;
 }
 

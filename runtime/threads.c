@@ -18,7 +18,7 @@ enum { spins = 4000 };
 struct heddle_pool {
   pthread_mutex_t lock;
   pthread_cond_t wake, done;
-  atomic_uint round;    /* counts calls */
+  atomic_uint round; /* counts calls */
   atomic_int unfinished;
   int32_t threads, active; /* active: threads of this call, the caller's included */
   int stop;
@@ -45,7 +45,8 @@ static void *work(void *start_) {
   heddle_pool *pool = start.pool;
   unsigned seen = 0;
   for (;;) {
-    for (int i = 0; i < spins && atomic_load_explicit(&pool->round, memory_order_acquire) == seen; ++i)
+    for (int i = 0; i < spins && atomic_load_explicit(&pool->round, memory_order_acquire) == seen;
+         ++i)
       relax();
     pthread_mutex_lock(&pool->lock);
     while (atomic_load(&pool->round) == seen)
@@ -183,7 +184,8 @@ static void run_items(void *run_, int32_t thread) {
 int heddle_run_cpu(const heddle_call *call, const heddle_kernel_variant *variant) {
   int32_t threads = call->exec.threads > 1 ? call->exec.threads : 1;
   uintptr_t base = ((uintptr_t)call->exec.workspace + 63) & ~(uintptr_t)63;
-  stage_run run = {.call = call, .workspace = (char *)base, .scratch_bytes = variant->scratch_bytes};
+  stage_run run = {
+      .call = call, .workspace = (char *)base, .scratch_bytes = variant->scratch_bytes};
   run.scratch = run.workspace + ((variant->workspace(call->slots) + 63) & ~(int64_t)63);
   for (int64_t i = 0; i < variant->num_stages; ++i) {
     int64_t sizes[3] = {1, 1, 1};

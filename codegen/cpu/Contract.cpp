@@ -20,11 +20,11 @@ using namespace heddle::cpu;
 struct Emitter::RegisterTile {
   unsigned rows, vectors;
   int64_t depth;
-  Value lanesBase, rowsBase;            // f32
-  Value lanesAt;                        // element of step 0
-  int64_t lanesStep;                    // elements from step to step
-  Value rowsAt;                         // element of row 0, step 0
-  int64_t rowsStride, rowsStep;         // from row to row, from step to step
+  Value lanesBase, rowsBase;    // f32
+  Value lanesAt;                // element of step 0
+  int64_t lanesStep;            // elements from step to step
+  Value rowsAt;                 // element of row 0, step 0
+  int64_t rowsStride, rowsStep; // from row to row, from step to step
 };
 
 /// One step: the lanes once, then each broadcast element times them.
@@ -96,9 +96,10 @@ void Emitter::contractStrip(ContractOp op, const Storage &result, Epilogue epilo
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)
           acc.push_back(initial(op, at, i * result.pitch + v * lanes, index((v0 + v) * lanes)));
-      RegisterTile tile{unsigned(rows), unsigned(group), lhs.cols, lhs.base, rhs.base,
-                        index(v0 * lanes), lhs.pitch, t ? times(c, rhs.pitch) : c,
-                        t ? rhs.pitch : 1, t ? 1 : rhs.pitch};
+      RegisterTile tile{
+          unsigned(rows),    unsigned(group),   lhs.cols,  lhs.base,
+          rhs.base,          index(v0 * lanes), lhs.pitch, t ? times(c, rhs.pitch) : c,
+          t ? rhs.pitch : 1, t ? 1 : rhs.pitch};
       acc = product(tile, acc);
       if (epilogue)
         epilogue(c, rows, v0, group, acc);
@@ -118,9 +119,10 @@ Value Emitter::initial(ContractOp op, Value at, int64_t offset, Value row) {
   Value x = loadVector(acc.base, plus(at, offset), f32);
   if (!op.getDecay())
     return x;
-  Value decay = acc.width ? registerOf(of(op.getDecay()), row)
-                          : vector::BroadcastOp::create(b, vectorOf(f32),
-                                                        elementOf(of(op.getDecay()), row)).getResult();
+  Value decay =
+      acc.width ? registerOf(of(op.getDecay()), row)
+                : vector::BroadcastOp::create(b, vectorOf(f32), elementOf(of(op.getDecay()), row))
+                      .getResult();
   return arith::MulFOp::create(b, x, decay);
 }
 
@@ -131,7 +133,8 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
   bool t = op.getLhsT();
   int64_t depth = t ? lhs.rows : lhs.cols, registers = result.pitch / lanes;
   // Two registers of lanes are enough for one broadcast; with one, take twice the rows.
-  int64_t group = registers % 2 == 0 ? 2 : 1, rowsAtOnce = group == 2 ? registerRows : 2 * registerRows;
+  int64_t group = registers % 2 == 0 ? 2 : 1,
+          rowsAtOnce = group == 2 ? registerRows : 2 * registerRows;
   blocks(registers, group, [&](Value v0, int64_t) {
     Value column = times(v0, lanes);
     blocks(result.rows, rowsAtOnce, [&](Value r, int64_t rows) {
@@ -140,8 +143,9 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)
           acc.push_back(initial(op, at, i * result.pitch + v * lanes, plus(r, i)));
-      RegisterTile tile{unsigned(rows), unsigned(group), depth, rhs.base, lhs.base, column, rhs.pitch,
-                        t ? r : times(r, lhs.pitch), t ? 1 : lhs.pitch, t ? lhs.pitch : 1};
+      RegisterTile tile{unsigned(rows),    unsigned(group),  depth,     rhs.base,
+                        lhs.base,          column,           rhs.pitch, t ? r : times(r, lhs.pitch),
+                        t ? 1 : lhs.pitch, t ? lhs.pitch : 1};
       acc = product(tile, acc);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)
@@ -156,7 +160,8 @@ Storage Emitter::transposed(const Storage &tile) {
   int64_t rows = tile.rows / 8 * 8, cols = tile.cols / 8 * 8;
   auto one = [&](Value r, Value c) {
     Value x = loadScalar(tile.base, plus(times(r, tile.pitch), c), tile.element);
-    LLVM::StoreOp::create(b, x, address(result.base, plus(times(c, result.pitch), r), tile.element), 4);
+    LLVM::StoreOp::create(b, x, address(result.base, plus(times(c, result.pitch), r), tile.element),
+                          4);
   };
   auto scalars = [&](int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
     loop(index(r0), index(r1), 1, {}, [&](Value r, ValueRange) {
@@ -199,15 +204,16 @@ LogicalResult Emitter::emitContract(ContractOp op) {
   materialise(op.getLhs());
   materialise(op.getRhs());
   bool strip = of(op.getLhs()).width;
-  if (strip && (op.getLhsT() || of(op.getLhs()).rows != of(op.getLhs()).width ||
-                of(op.getRhs()).width))
+  if (strip &&
+      (op.getLhsT() || of(op.getLhs()).rows != of(op.getLhs()).width || of(op.getRhs()).width))
     return op.emitError("a product of these tiles cannot be compiled for a CPU");
   if (!strip && of(op.getRhs()).width)
     return op.emitError("a product with a tile in strips cannot be compiled for a CPU");
   MapOp map = strip ? fusedMap(op) : MapOp();
   if (map)
     return emitFused(op, map);
-  Storage result = op.getAcc() ? take(op.getAccMutable()[0], op.getResult()) : allocate(op.getResult());
+  Storage result =
+      op.getAcc() ? take(op.getAccMutable()[0], op.getResult()) : allocate(op.getResult());
   strip ? contractStrip(op, result, nullptr) : contractRows(op, result);
   storages[op.getResult()] = result;
   return success();

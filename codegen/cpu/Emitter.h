@@ -31,11 +31,11 @@ struct Memory {
 struct Storage {
   enum Kind { None, Buffer, Iota, Splat, Registers };
   Kind kind = None;
-  Value base;          // Buffer: pointer; Iota: the first, i32; Splat: the element
-  Values registers;    // Registers: of a vector
+  Value base;       // Buffer: pointer; Iota: the first, i32; Splat: the element
+  Values registers; // Registers: of a vector
   int64_t rows = 1, cols = 1;
-  int64_t width = 0;   // rows of a strip; 0: row-major, or a vector
-  int64_t pitch = 0;   // elements from row to row, or, strip by strip, from column to column
+  int64_t width = 0; // rows of a strip; 0: row-major, or a vector
+  int64_t pitch = 0; // elements from row to row, or, strip by strip, from column to column
   Type element;
   bool isVector = false;
   bool borrowed = false; // the caller's memory: never written
@@ -110,8 +110,10 @@ private:
   Value scaled(Value value, Value scale);
 
   // Transpose.cpp: 8 by 8.
-  void transposeIn(Value from, Value fromStride, Type element, Value to, Value toStride, Value scale);
-  void transposeOut(Value from, Value fromStride, Value to, Value toStride, Type element, Value scale);
+  void transposeIn(Value from, Value fromStride, Type element, Value to, Value toStride,
+                   Value scale);
+  void transposeOut(Value from, Value fromStride, Value to, Value toStride, Type element,
+                    Value scale);
 
   // Contract.cpp: products.
   struct RegisterTile;
@@ -173,16 +175,16 @@ private:
   int64_t lanes, registerRows, registerVectors;
   Type f32, i32;
 
-  IRMapping scalars;                        // scalars of the source function
+  IRMapping scalars; // scalars of the source function
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Storage> storages;
-  DenseMap<Value, Values> visits;           // ends of intervals: full ones, then boundary ones
-  DenseMap<Value, unsigned> fullEnds;       // how many of them belong to full ones
-  Value prologueBytes;                      // of the workspace
-  DenseSet<Value> written;                  // tensors that the function stores to
-  SmallPtrSet<Operation *, 8> done;         // emitted with another op
+  DenseMap<Value, Values> visits;     // ends of intervals: full ones, then boundary ones
+  DenseMap<Value, unsigned> fullEnds; // how many of them belong to full ones
+  Value prologueBytes;                // of the workspace
+  DenseSet<Value> written;            // tensors that the function stores to
+  SmallPtrSet<Operation *, 8> done;   // emitted with another op
   Value scratchBase;
-  int64_t scratch = 0;                      // bytes of an item
+  int64_t scratch = 0; // bytes of an item
   unsigned stages = 0;
 };
 

@@ -127,9 +127,8 @@ LogicalResult Emitter::emitElementwise(Operation *op) {
     for (int64_t v = 0; v < vector.pitch; v += lanes)
       vector.registers.push_back(one(index(v)));
   } else {
-    bool inRegisters = llvm::any_of(op->getOperands(), [&](Value operand) {
-      return of(operand).kind == Storage::Registers;
-    });
+    bool inRegisters = llvm::any_of(
+        op->getOperands(), [&](Value operand) { return of(operand).kind == Storage::Registers; });
     assert(!inRegisters && "vectors of one length are all short or all long");
     (void)inRegisters;
     vector = allocateVector(vector.rows, vector.element);
@@ -173,7 +172,8 @@ LogicalResult Emitter::emitScan(ScanOp op) {
   loop(index(0), index(from.pitch), lanes, {}, [&](Value c, ValueRange) {
     loop(index(0), index(from.rows), 1, neutral(kind), [&](Value i, ValueRange carried) {
       Value r = reverse ? arith::SubIOp::create(b, index(from.rows - 1), i).getResult() : i;
-      Value next = combine(kind, carried[0], loadVector(from.base, plus(times(r, from.pitch), c), f32));
+      Value next =
+          combine(kind, carried[0], loadVector(from.base, plus(times(r, from.pitch), c), f32));
       storeVector(exclusive ? Value(carried[0]) : next, to.base, plus(times(r, to.pitch), c));
       return Values{next};
     });

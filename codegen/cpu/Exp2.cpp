@@ -19,14 +19,14 @@
 using namespace mlir;
 using namespace heddle::cpu;
 
-static constexpr float floor6[] = {1.0f,           0.693147063f, 0.240229309f,  0.0554852821f,
+static constexpr float floor6[] = {1.0f,           0.693147063f,  0.240229309f,   0.0554852821f,
                                    0.00967545155f, 0.0012467847f, 0.000216129149f};
-static constexpr float floor5[] = {1.0f,          0.693151295f,  0.240164444f,
+static constexpr float floor5[] = {1.0f,          0.693151295f,   0.240164444f,
                                    0.0557999127f, 0.00901703071f, 0.00186713005f};
 static constexpr float floor4[] = {1.0f, 0.693044841f, 0.241280198f, 0.0522424728f, 0.0134266838f};
-static constexpr float near6[] = {1.0f,           0.693147182f,  0.240226477f, 0.0555033237f,
+static constexpr float near6[] = {1.0f,           0.693147182f,   0.240226477f,  0.0555033237f,
                                   0.00961843692f, 0.00133988739f, 0.00015353362f};
-static constexpr float near5[] = {1.0f,          0.693142831f,  0.240223512f,
+static constexpr float near5[] = {1.0f,          0.693142831f,   0.240223512f,
                                   0.0555740036f, 0.00966628268f, 0.00111255073f};
 static constexpr float near4[] = {1.0f, 0.693113625f, 0.240207106f, 0.0559768826f, 0.00978291221f};
 
@@ -63,7 +63,8 @@ Value Emitter::exponential(Operation *op, Value x) {
   };
   if (target.scaleByPower) {
     auto call = [&](StringRef name, ValueRange args) -> Value {
-      return LLVM::CallIntrinsicOp::create(b, x.getType(), b.getStringAttr(name), args).getResult(0);
+      return LLVM::CallIntrinsicOp::create(b, x.getType(), b.getStringAttr(name), args)
+          .getResult(0);
     };
     Value all = arith::ConstantIntOp::create(b, -1, 16);
     Value current = arith::ConstantIntOp::create(b, 4, 32); // no mask, the rounding of MXCSR

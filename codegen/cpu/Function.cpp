@@ -2,7 +2,6 @@
 
 #include "codegen/KernelAbi.h"
 #include "codegen/cpu/Emitter.h"
-#include "passes/TileRegions.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -10,6 +9,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/TileRegions.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -18,8 +18,9 @@ using namespace heddle::cpu;
 
 Emitter::Emitter(ModuleOp into, const TargetInfo &target, ScheduleAttr schedule, StringRef suffix)
     : b(into.getLoc(), into.getContext()), module(into), target(target), schedule(schedule),
-      suffix(suffix), lanes(schedule.getCpu().getLanes()), registerRows(schedule.getCpu().getRows()),
-      registerVectors(schedule.getCpu().getVectors()), f32(b.getF32Type()), i32(b.getI32Type()) {}
+      suffix(suffix), lanes(schedule.getCpu().getLanes()),
+      registerRows(schedule.getCpu().getRows()), registerVectors(schedule.getCpu().getVectors()),
+      f32(b.getF32Type()), i32(b.getI32Type()) {}
 
 LogicalResult Emitter::emit(func::FuncOp source) {
   source.walk([&](StoreOp store) { written.insert(rootMemory(store.getMemory())); });
@@ -55,7 +56,8 @@ void Emitter::unpackSlots(func::FuncOp source, Value slots) {
   for (auto [argument, value] : llvm::zip_equal(abi.arguments, source.getArguments())) {
     if (argument.kind == KernelArgument::Kind::Tensor) {
       auto type = cast<MemRefType>(argument.type);
-      Memory memory{LLVM::IntToPtrOp::create(b, slots.getType(), slot(argument.firstSlot)), {}, {}, type};
+      Memory memory{
+          LLVM::IntToPtrOp::create(b, slots.getType(), slot(argument.firstSlot)), {}, {}, type};
       int64_t rank = type.getRank();
       for (int64_t axis = 0; axis < rank; ++axis) {
         auto word = [&, first = argument.firstSlot](unsigned place) -> Value {
@@ -70,8 +72,8 @@ void Emitter::unpackSlots(func::FuncOp source, Value slots) {
       scalars.map(value, arith::IndexCastOp::create(b, b.getIndexType(), slot(argument.firstSlot)));
     } else {
       Value low = arith::TruncIOp::create(b, i32, slot(argument.firstSlot));
-      scalars.map(value, argument.type.isF32() ? arith::BitcastOp::create(b, f32, low).getResult()
-                                               : low);
+      scalars.map(value,
+                  argument.type.isF32() ? arith::BitcastOp::create(b, f32, low).getResult() : low);
     }
   }
 }
@@ -149,8 +151,8 @@ LogicalResult Emitter::emitGrid(func::FuncOp source, scf::ForallOp grid) {
   // One number of items is all a caller needs; it stands first, the other two are 1.
   Value count = index(1);
   for (OpFoldResult size : grid.getMixedUpperBound()) {
-    Value value = isa<Value>(size) ? scalars.lookup(cast<Value>(size))
-                                   : index(*getConstantIntValue(size));
+    Value value =
+        isa<Value>(size) ? scalars.lookup(cast<Value>(size)) : index(*getConstantIntValue(size));
     count = arith::MulIOp::create(b, count, value);
   }
   Values three = {count, index(1), index(1)};
@@ -170,8 +172,8 @@ LogicalResult Emitter::emitItem(func::FuncOp source, scf::ForallOp grid) {
   scratch = 0; // stages follow each other: they share an arena
   scratchBase = function.getArgument(2);
   // An anchor for what is claimed of the scratch: it stands before everything.
-  scratchBase = LLVM::GEPOp::create(b, pointer, b.getI8Type(), scratchBase,
-                                    ArrayRef<LLVM::GEPArg>{0});
+  scratchBase =
+      LLVM::GEPOp::create(b, pointer, b.getI8Type(), scratchBase, ArrayRef<LLVM::GEPArg>{0});
   unpackSlots(source, function.getArgument(0));
   if (failed(emitPrologue(source, function.getArgument(3))))
     return failure();
@@ -305,9 +307,9 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
     copy(of(init.get()), homes[i]);
     storages[op.getRegionIterArg(i)] = storages[op.getResult(i)] = homes[i];
   }
-  auto loop = scf::ForOp::create(b, scalars.lookup(op.getLowerBound()),
-                                 scalars.lookup(op.getUpperBound()), scalars.lookup(op.getStep()),
-                                 inits);
+  auto loop =
+      scf::ForOp::create(b, scalars.lookup(op.getLowerBound()), scalars.lookup(op.getUpperBound()),
+                         scalars.lookup(op.getStep()), inits);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   scalars.map(op.getInductionVar(), loop.getInductionVar());
@@ -347,7 +349,8 @@ LogicalResult Emitter::emitStrips(StripsOp op) {
   bool good = true;
   loop(index(0), index(count), 1, {}, [&](Value number, ValueRange) {
     for (auto [i, argument] : llvm::enumerate(body.getArguments()))
-      storages[argument] = strip(i < numSliced ? of(op->getOperand(i)) : homes[i - numSliced], number);
+      storages[argument] =
+          strip(i < numSliced ? of(op->getOperand(i)) : homes[i - numSliced], number);
     good = succeeded(emitBlock(body));
     if (good)
       for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands()))
@@ -364,7 +367,8 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
       return op.emitError("a branch that gives a scalar cannot be compiled for a CPU");
     storages[result] = allocate(result);
   }
-  auto branch = scf::IfOp::create(b, scalars.lookup(op.getCondition()), !op.getElseRegion().empty());
+  auto branch =
+      scf::IfOp::create(b, scalars.lookup(op.getCondition()), !op.getElseRegion().empty());
   for (auto [from, to] : {std::pair(&op.getThenRegion(), &branch.getThenRegion()),
                           std::pair(&op.getElseRegion(), &branch.getElseRegion())}) {
     if (from->empty())

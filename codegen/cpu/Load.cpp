@@ -18,13 +18,13 @@ using namespace heddle::cpu;
 
 /// Where the rows of a tile lie in memory.
 struct Emitter::Access {
-  Value base;       // of row 0 of the tensor, at the first column
-  Value rowStride;  // elements
+  Value base;      // of row 0 of the tensor, at the first column
+  Value rowStride; // elements
   Value row0, limit;
   SmallVector<std::pair<Value, Value>> lists; // a vector of offsets and the stride they count in
   Type element;
-  Value scale;      // f32; null: 1
-  int64_t inside;   // columns that the tensor has
+  Value scale;    // f32; null: 1
+  int64_t inside; // columns that the tensor has
 };
 
 /// Elements of memory as f32 or i32, scalars or vectors.
@@ -93,8 +93,8 @@ template <typename OpT> Emitter::Access Emitter::accessOf(OpT op) {
   for (auto [i, list] : llvm::enumerate(op.getList()))
     access.lists.push_back({list, memory.strides[rowAxis + 1 + i - op.getList().size()]});
   if (op.getScale())
-    access.scale = arith::ConstantOp::create(
-        b, b.getF32FloatAttr(float(op.getScale()->convertToDouble())));
+    access.scale =
+        arith::ConstantOp::create(b, b.getF32FloatAttr(float(op.getScale()->convertToDouble())));
   access.inside = tile.getRank() == 2 ? tile.getDimSize(1) : 1;
   if (tile.getRank() == 2 && !memory.type.isDynamicDim(rowAxis + 1)) {
     int64_t first = getConstantIntValue(mixed.back()).value_or(0);
@@ -154,20 +154,23 @@ void Emitter::loadRows(const Access &access, const Storage &tile) {
     int64_t whole = access.inside / lanes * lanes;
     for (int64_t c = whole; c < tile.pitch; c += lanes)
       storeVector(zero, tile.base, plus(to, c));
-    ifElse(b, exists, [&, row = row] {
-      for (int64_t c = 0; c < whole; c += lanes) {
-        Value x = widen(loadVector(row, index(c), access.element), tile.element);
-        storeVector(scaled(x, access.scale), tile.base, plus(to, c));
-      }
-      for (int64_t c = whole; c < access.inside; ++c) {
-        Value x = widen(loadScalar(row, index(c), access.element), tile.element);
-        LLVM::StoreOp::create(b, scaled(x, access.scale),
-                              address(tile.base, plus(to, c), tile.element), 4);
-      }
-    }, [&] {
-      for (int64_t c = 0; c < whole; c += lanes)
-        storeVector(zero, tile.base, plus(to, c));
-    });
+    ifElse(
+        b, exists,
+        [&, row = row] {
+          for (int64_t c = 0; c < whole; c += lanes) {
+            Value x = widen(loadVector(row, index(c), access.element), tile.element);
+            storeVector(scaled(x, access.scale), tile.base, plus(to, c));
+          }
+          for (int64_t c = whole; c < access.inside; ++c) {
+            Value x = widen(loadScalar(row, index(c), access.element), tile.element);
+            LLVM::StoreOp::create(b, scaled(x, access.scale),
+                                  address(tile.base, plus(to, c), tile.element), 4);
+          }
+        },
+        [&] {
+          for (int64_t c = 0; c < whole; c += lanes)
+            storeVector(zero, tile.base, plus(to, c));
+        });
     return Values();
   });
 }
@@ -240,10 +243,14 @@ LogicalResult Emitter::emitLoad(LoadOp op) {
     fill(vector, arith::ConstantOp::create(b, b.getZeroAttr(vector.element)));
     loop(index(0), index(vector.rows), 1, {}, [&](Value r, ValueRange) {
       auto [row, exists] = rowOf(access, r);
-      ifElse(b, exists, [&, row = row] {
-        Value x = widen(loadScalar(row, index(0), access.element), vector.element);
-        LLVM::StoreOp::create(b, scaled(x, access.scale), address(vector.base, r, vector.element), 4);
-      }, nullptr);
+      ifElse(
+          b, exists,
+          [&, row = row] {
+            Value x = widen(loadScalar(row, index(0), access.element), vector.element);
+            LLVM::StoreOp::create(b, scaled(x, access.scale),
+                                  address(vector.base, r, vector.element), 4);
+          },
+          nullptr);
       return Values();
     });
     return success();
@@ -256,10 +263,10 @@ LogicalResult Emitter::emitLoad(LoadOp op) {
     // In place where all rows exist and follow each other, and nothing here writes them.
     Value end = plus(access.row0, tile.rows);
     Value exist = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, end, access.limit);
-    Value dense = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, access.rowStride,
-                                        index(tile.pitch));
-    auto branch = scf::IfOp::create(b, tile.base.getType(), arith::AndIOp::create(b, exist, dense),
-                                    true);
+    Value dense =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, access.rowStride, index(tile.pitch));
+    auto branch =
+        scf::IfOp::create(b, tile.base.getType(), arith::AndIOp::create(b, exist, dense), true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
     scf::YieldOp::create(b, rowOf(access, index(0)).first);
@@ -292,9 +299,9 @@ LogicalResult Emitter::emitStore(StoreOp op) {
     }
     loop(index(0), index(vector.rows), 1, {}, [&](Value r, ValueRange) {
       auto [row, exists] = rowOf(access, r);
-      ifElse(b, exists, [&, row = row] {
-        storeElement(elementOf(vector, r), row, index(0), access);
-      }, nullptr);
+      ifElse(
+          b, exists, [&, row = row] { storeElement(elementOf(vector, r), row, index(0), access); },
+          nullptr);
       return Values();
     });
     return success();
@@ -312,15 +319,18 @@ void Emitter::storeRows(const Access &access, const Storage &tile) {
   loop(index(0), index(tile.rows), 1, {}, [&](Value r, ValueRange) {
     auto [row, exists] = rowOf(access, r);
     Value from = arith::MulIOp::create(b, r, index(tile.pitch));
-    ifElse(b, exists, [&, row = row] {
-      int64_t whole = access.inside / lanes * lanes;
-      for (int64_t c = 0; c < whole; c += lanes) {
-        Value x = scaled(loadVector(tile.base, plus(from, c), tile.element), access.scale);
-        storeVector(narrow(x, access.element), row, index(c));
-      }
-      for (int64_t c = whole; c < access.inside; ++c)
-        storeElement(loadScalar(tile.base, plus(from, c), tile.element), row, index(c), access);
-    }, nullptr);
+    ifElse(
+        b, exists,
+        [&, row = row] {
+          int64_t whole = access.inside / lanes * lanes;
+          for (int64_t c = 0; c < whole; c += lanes) {
+            Value x = scaled(loadVector(tile.base, plus(from, c), tile.element), access.scale);
+            storeVector(narrow(x, access.element), row, index(c));
+          }
+          for (int64_t c = whole; c < access.inside; ++c)
+            storeElement(loadScalar(tile.base, plus(from, c), tile.element), row, index(c), access);
+        },
+        nullptr);
     return Values();
   });
 }
@@ -341,13 +351,16 @@ void Emitter::storeStrips(const Access &access, const Storage &tile) {
       Value at = plus(r, i);
       if (i)
         std::tie(first, has) = rowOf(access, at);
-      ifElse(b, has, [&] {
-        loop(index(eight ? whole : 0), index(access.inside), 1, {}, [&](Value c, ValueRange) {
-          storeElement(loadScalar(tile.base, elementAddress(tile, at, c), tile.element), first, c,
-                       access);
-          return Values();
-        });
-      }, nullptr);
+      ifElse(
+          b, has,
+          [&] {
+            loop(index(eight ? whole : 0), index(access.inside), 1, {}, [&](Value c, ValueRange) {
+              storeElement(loadScalar(tile.base, elementAddress(tile, at, c), tile.element), first,
+                           c, access);
+              return Values();
+            });
+          },
+          nullptr);
     }
   });
 }

@@ -92,13 +92,14 @@ std::optional<CpuStages> heddle::measureCpu(ModuleOp mapped, const TargetInfo &t
   return module ? std::optional(stages) : std::nullopt;
 }
 
-OwningOpRef<ModuleOp> heddle::lowerToCpu(ModuleOp mapped, const TargetInfo &target, StringRef suffix,
-                                         CpuStages &stages) {
+OwningOpRef<ModuleOp> heddle::lowerToCpu(ModuleOp mapped, const TargetInfo &target,
+                                         StringRef suffix, CpuStages &stages) {
   OwningOpRef<ModuleOp> module = emit(mapped, target, suffix, stages);
   if (!module)
     return nullptr;
   PassManager pm(mapped.getContext());
-  pm.enableVerifier(false); // upstream's conversions, a third of their time; LLVM verifies what comes out
+  pm.enableVerifier(
+      false); // upstream's conversions, a third of their time; LLVM verifies what comes out
   buildLowering(pm);
   if (failed(pm.run(*module)))
     return nullptr;

@@ -207,13 +207,13 @@ Value Emitter::insideLanes(Value x, int64_t count, Value outside) {
 LogicalResult Emitter::emitMap(MapOp op) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
   if (!type.getElementType().isF32())
-    return op.emitError("a map that gives ") << type.getElementType()
-                                             << " cannot be compiled for a CPU";
+    return op.emitError("a map that gives ")
+           << type.getElementType() << " cannot be compiled for a CPU";
   if (type.getRank() == 1)
     return emitElementwise(op);
   OpOperand *place = op.getInPlaceOperand();
   Storage result = place && !op.getResult().use_empty() ? take(*place, op.getResult())
-                                                       : allocate(op.getResult());
+                                                        : allocate(op.getResult());
   Storage reduced;
   if (op.getReduce())
     reduced = allocateVector(op.getPer() == Axis::row ? result.rows : result.cols, f32);
@@ -227,8 +227,8 @@ LogicalResult Emitter::emitMap(MapOp op) {
     return failure();
   storages[op.getResult()] = result;
   if (op.getReduce())
-    storages[op.getReduced()] = result.width && result.rows == result.width ? inRegisters(reduced)
-                                                                           : reduced;
+    storages[op.getReduced()] =
+        result.width && result.rows == result.width ? inRegisters(reduced) : reduced;
   return success();
 }
 

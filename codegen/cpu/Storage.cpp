@@ -47,8 +47,7 @@ Value Emitter::loadVector(Value base, Value at, Type element) {
 }
 void Emitter::storeVector(Value vector, Value base, Value at) {
   Type element = cast<VectorType>(vector.getType()).getElementType();
-  LLVM::StoreOp::create(b, vector, address(base, at, element),
-                        element.getIntOrFloatBitWidth() / 8);
+  LLVM::StoreOp::create(b, vector, address(base, at, element), element.getIntOrFloatBitWidth() / 8);
 }
 
 /// Of row r and column c, the place in a tile.
@@ -118,8 +117,9 @@ static int64_t widthOf(Value value) {
   unsigned number = 0;
   if (auto result = dyn_cast<OpResult>(value))
     number = result.getResultNumber();
-  auto homes = op ? op->getAttrOfType<ArrayAttr>(heddle::attn::AttnDialect::HomesAttrHelper::getNameStr())
-                  : ArrayAttr();
+  auto homes =
+      op ? op->getAttrOfType<ArrayAttr>(heddle::attn::AttnDialect::HomesAttrHelper::getNameStr())
+         : ArrayAttr();
   return homes ? cast<heddle::attn::HomeAttr>(homes[number]).getWidth() : 0;
 }
 
@@ -216,7 +216,8 @@ Value Emitter::registerOf(const Storage &vector, Value first) {
     SmallVector<int32_t> steps;
     for (int64_t i = 0; i < lanes; ++i)
       steps.push_back(i);
-    Value step = arith::ConstantOp::create(b, DenseElementsAttr::get(vectorOf(i32), ArrayRef(steps)));
+    Value step =
+        arith::ConstantOp::create(b, DenseElementsAttr::get(vectorOf(i32), ArrayRef(steps)));
     Value offset = arith::IndexCastOp::create(b, i32, first);
     Value base = arith::AddIOp::create(b, vector.base, offset);
     Value start = vector::BroadcastOp::create(b, vectorOf(i32), base);

@@ -57,7 +57,8 @@ void Emitter::transposeOut(Value from, Value fromStride, Value to, Value toStrid
   auto type = VectorType::get(8, from32);
   Values x;
   for (int i = 0; i < 8; ++i)
-    x.push_back(LLVM::LoadOp::create(b, type, address(from, scaledBy(b, index(i), fromStride), from32), 4));
+    x.push_back(
+        LLVM::LoadOp::create(b, type, address(from, scaledBy(b, index(i), fromStride), from32), 4));
   transpose8(b, x);
   for (int i = 0; i < 8; ++i)
     LLVM::StoreOp::create(b, narrow(scaled(x[i], scale), element),

@@ -5,11 +5,11 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "codegen/nvptx/Emitter.h"
-#include "passes/TileRegions.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
+#include "passes/TileRegions.h"
 
 using namespace mlir;
 using namespace heddle::attn;
@@ -36,10 +36,11 @@ template <typename OpT> Access Emitter::accessOf(OpT op) {
   access.colStride = memory.strides.back();
   access.limit = scalars.lookup(op.getLimit());
   for (auto [i, list] : llvm::enumerate(op.getList()))
-    access.lists.push_back({blockForm(list), memory.strides[rowAxis + 1 + i - op.getList().size()]});
+    access.lists.push_back(
+        {blockForm(list), memory.strides[rowAxis + 1 + i - op.getList().size()]});
   if (op.getScale())
-    access.scale = arith::ConstantOp::create(
-        b, b.getF32FloatAttr(float(op.getScale()->convertToDouble())));
+    access.scale =
+        arith::ConstantOp::create(b, b.getF32FloatAttr(float(op.getScale()->convertToDouble())));
   access.inside = tile.getRank() == 2 ? tile.getDimSize(1) : 1;
   if (tile.getRank() == 2 && !memory.type.isDynamicDim(rowAxis + 1)) {
     int64_t first = getConstantIntValue(mixed.back()).value_or(0);
@@ -142,9 +143,7 @@ void Emitter::emitStore(StoreOp op) {
   if (isRead)
     sync();
   if (tile.kind == Storage::Thread)
-    forOwnedRows(tile.rows, [&] {
-      loop(tile.cols, [&](Value c) { put(context->row, c); });
-    });
+    forOwnedRows(tile.rows, [&] { loop(tile.cols, [&](Value c) { put(context->row, c); }); });
   else
     forElements(tile.rows, tile.cols, put);
   if (isRead)

@@ -48,7 +48,8 @@ Value Emitter::evaluate(MapOp op, Value row, Value col, ElementOf elementOf) {
   for (Value vector : op.getRows())
     scalars.map(body.getArgument(argument++), elementOf(vector, row, index(0)));
   for (Value vector : op.getCols())
-    scalars.map(body.getArgument(argument++), elementOf(vector, isVector ? index(0) : col, index(0)));
+    scalars.map(body.getArgument(argument++),
+                elementOf(vector, isVector ? index(0) : col, index(0)));
   for (Operation &inner : body.without_terminator()) {
     if (auto load = dyn_cast<memref::LoadOp>(inner)) {
       const Memory &memory = memories[load.getMemRef()];
@@ -129,12 +130,13 @@ void Emitter::emitByRow(Operation *op, MutableArrayRef<Storage> results, Element
   Values init;
   if (reduces)
     init = {neutral(*map.getReduce(), results[1].element)};
-  Values total = loop(index(0), index(results[0].cols), index(1), init, [&](Value c, ValueRange acc) {
-    Value value = valueOf(op, row, c, elementOf);
-    if (isUsed)
-      setElement(results[0], row, c, value);
-    return reduces ? Values{combine(*map.getReduce(), acc[0], value)} : Values();
-  });
+  Values total =
+      loop(index(0), index(results[0].cols), index(1), init, [&](Value c, ValueRange acc) {
+        Value value = valueOf(op, row, c, elementOf);
+        if (isUsed)
+          setElement(results[0], row, c, value);
+        return reduces ? Values{combine(*map.getReduce(), acc[0], value)} : Values();
+      });
   if (!reduces)
     return;
   if (results[1].kind == Storage::Scalar)
@@ -181,12 +183,13 @@ void Emitter::reduceByBlock(MapOp map, const Storage &reduced, const Storage *wh
   int64_t cols = type.getRank() == 2 ? type.getDimSize(1) : 1;
   bool perRow = *map.getPer() == Axis::row;
   forElements(reduced.rows, 1, [&](Value r, Value zero) {
-    Values total = loop(index(0), index(perRow ? cols : type.getDimSize(0)), index(1),
-                        neutral(*map.getReduce(), reduced.element), [&](Value i, ValueRange acc) {
-      Value row = perRow ? r : i, col = perRow ? i : r;
-      Value x = whole ? element(*whole, row, col) : evaluate(map, row, col, elementOf);
-      return Values{combine(*map.getReduce(), acc[0], x)};
-    });
+    Values total =
+        loop(index(0), index(perRow ? cols : type.getDimSize(0)), index(1),
+             neutral(*map.getReduce(), reduced.element), [&](Value i, ValueRange acc) {
+               Value row = perRow ? r : i, col = perRow ? i : r;
+               Value x = whole ? element(*whole, row, col) : evaluate(map, row, col, elementOf);
+               return Values{combine(*map.getReduce(), acc[0], x)};
+             });
     setElement(reduced, r, zero, total[0]);
   });
 }
@@ -199,11 +202,12 @@ void Emitter::emitScan(ScanOp op) {
   forElements(to.cols, 1, [&](Value c, Value) {
     loop(index(0), index(to.rows), index(1), neutral(op.getKind(), to.element),
          [&](Value i, ValueRange acc) {
-      Value r = op.getReverse() ? arith::SubIOp::create(b, index(to.rows - 1), i).getResult() : i;
-      Value next = combine(op.getKind(), acc[0], element(from, r, c));
-      setElement(to, r, c, op.getExclusive() ? Value(acc[0]) : next);
-      return Values{next};
-    });
+           Value r =
+               op.getReverse() ? arith::SubIOp::create(b, index(to.rows - 1), i).getResult() : i;
+           Value next = combine(op.getKind(), acc[0], element(from, r, c));
+           setElement(to, r, c, op.getExclusive() ? Value(acc[0]) : next);
+           return Values{next};
+         });
   });
   sync();
 }
@@ -235,7 +239,7 @@ Value Emitter::neutral(Combine kind, Type type) {
     return arith::ConstantOp::create(b, b.getFloatAttr(type, value));
   }
   unsigned bits = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
-  APInt value = kind == Combine::max ? APInt::getSignedMinValue(bits)
-                                     : APInt(bits, kind == Combine::mul);
+  APInt value =
+      kind == Combine::max ? APInt::getSignedMinValue(bits) : APInt(bits, kind == Combine::mul);
   return arith::ConstantOp::create(b, b.getIntegerAttr(type, value));
 }

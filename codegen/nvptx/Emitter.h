@@ -42,9 +42,9 @@ struct Storage {
   Kind kind = None;
   int64_t rows = 1, cols = 1;
   Type element;
-  Value base;         // pointer, or for Splat and Scalar the element, for Iota the first position
+  Value base; // pointer, or for Splat and Scalar the element, for Iota the first position
   std::shared_ptr<Access> access; // InPlace
-  Value firstRow;     // a strip: the row of `base`'s tile it begins with; null: 0
+  Value firstRow;                 // a strip: the row of `base`'s tile it begins with; null: 0
 };
 
 /// Offsets of rows, and the stride they count in.
@@ -55,12 +55,12 @@ struct List {
 
 /// A tile in global memory, read or written in place.
 struct Access {
-  Value base;      // of row 0 of the tensor, column 0 of the tile
+  Value base; // of row 0 of the tensor, column 0 of the tile
   Value rowStride, colStride, row0, limit;
   SmallVector<List> lists;
   Type element;
-  Value scale;     // f32; null: 1
-  int64_t inside;  // columns that the tensor has
+  Value scale;    // f32; null: 1
+  int64_t inside; // columns that the tensor has
 };
 
 /// The row that a thread works at: `row` of the tile, its `turn`-th own one.
@@ -167,21 +167,21 @@ private:
   const TargetInfo *target; // null: functions are for the host
   int64_t threads;
   std::string suffix;
-  unsigned globalSpace;     // of pointers to tensors
+  unsigned globalSpace; // of pointers to tensors
   Type f32, i32;
 
-  IRMapping scalars;                  // scalars of the source function
+  IRMapping scalars; // scalars of the source function
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Storage> storages;
   DenseMap<Value, Values> visits;     // ends of intervals: full ones, then boundary ones
   DenseMap<Value, unsigned> fullEnds; // how many of them belong to full ones
   DenseSet<Value> readBack;           // tensors that the stage both reads and writes
   std::optional<RowContext> context;
-  Operation *rowStrips = nullptr;     // the strips by row we are in
-  Value prologueBytes;                // of the workspace
-  Value thread;                       // its number, index
-  Value shared, slice;                // pointers to the block's memory
-  Operation *anchor = nullptr;        // of the kernel's entry: allocas stand before it
+  Operation *rowStrips = nullptr; // the strips by row we are in
+  Value prologueBytes;            // of the workspace
+  Value thread;                   // its number, index
+  Value shared, slice;            // pointers to the block's memory
+  Operation *anchor = nullptr;    // of the kernel's entry: allocas stand before it
   int64_t sharedUsed = 0, sharedMost = 0, sliceUsed = 0, sliceMost = 0;
 };
 

@@ -11,15 +11,19 @@
 
 using namespace mlir;
 
-static constexpr double coefficients[] = {1.0,           0.693147182,   0.240226477, 0.0555033237,
+static constexpr double coefficients[] = {1.0,           0.693147182,   0.240226477,  0.0555033237,
                                           0.00961843692, 0.00133988739, 0.00015353362};
 
 Value heddle::nvptx::preciseExp(OpBuilder &b, Location loc, Value x, bool natural) {
   auto real = [&](double value) -> Value {
     return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(float(value)));
   };
-  auto word = [&](int32_t value) -> Value { return arith::ConstantIntOp::create(b, loc, value, 32); };
-  auto fma = [&](Value p, Value q, Value r) -> Value { return math::FmaOp::create(b, loc, p, q, r); };
+  auto word = [&](int32_t value) -> Value {
+    return arith::ConstantIntOp::create(b, loc, value, 32);
+  };
+  auto fma = [&](Value p, Value q, Value r) -> Value {
+    return math::FmaOp::create(b, loc, p, q, r);
+  };
   // Beyond these the result is 0 or inf, and stays so.
   x = arith::MaximumFOp::create(b, loc, x, real(natural ? -110 : -160));
   x = arith::MinimumFOp::create(b, loc, x, real(natural ? 90 : 130));
@@ -44,7 +48,8 @@ Value heddle::nvptx::preciseExp(OpBuilder &b, Location loc, Value x, bool natura
   Value rest = arith::SubIOp::create(b, loc, exponent, half);
   for (Value part : {half, rest}) {
     Value biased = arith::AddIOp::create(b, loc, part, word(127));
-    Value power = arith::BitcastOp::create(b, loc, f32, arith::ShLIOp::create(b, loc, biased, word(23)).getResult());
+    Value power = arith::BitcastOp::create(
+        b, loc, f32, arith::ShLIOp::create(b, loc, biased, word(23)).getResult());
     p = arith::MulFOp::create(b, loc, p, power);
   }
   return p;

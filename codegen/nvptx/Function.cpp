@@ -3,9 +3,9 @@
 #include "codegen/KernelAbi.h"
 #include "codegen/nvptx/Emitter.h"
 #include "codegen/nvptx/NvvmFacade.h"
-#include "passes/TileRegions.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/TileRegions.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -60,22 +60,24 @@ void Emitter::unpackSlots(func::FuncOp source, function_ref<Value(unsigned)> slo
         int64_t rank = type.getRank();
         bool innermost = axis + 1 == rank && type.isLastDimUnitStride();
         memory.strides.push_back(innermost ? index(1) : indexOf(argument.firstSlot + 1 + axis));
-        memory.sizes.push_back(type.isDynamicDim(axis) ? indexOf(argument.firstSlot + 1 + rank + axis)
-                                                       : index(type.getDimSize(axis)));
+        memory.sizes.push_back(type.isDynamicDim(axis)
+                                   ? indexOf(argument.firstSlot + 1 + rank + axis)
+                                   : index(type.getDimSize(axis)));
       }
       memories[value] = memory;
     } else if (argument.kind == KernelArgument::Kind::Dim) {
       scalars.map(value, indexOf(argument.firstSlot));
     } else {
       Value low = arith::TruncIOp::create(b, i32, slot(argument.firstSlot));
-      scalars.map(value, argument.type.isF32() ? arith::BitcastOp::create(b, f32, low).getResult()
-                                               : low);
+      scalars.map(value,
+                  argument.type.isF32() ? arith::BitcastOp::create(b, f32, low).getResult() : low);
     }
   }
 }
 
 /// A contiguous tensor in the workspace; returns its bytes, in whole lines.
-static Value layOut(ImplicitLocOpBuilder &b, memref::AllocOp op, IRMapping &scalars, Memory &memory) {
+static Value layOut(ImplicitLocOpBuilder &b, memref::AllocOp op, IRMapping &scalars,
+                    Memory &memory) {
   MemRefType type = op.getType();
   int64_t rank = type.getRank();
   memory.strides.assign(rank, Value());

@@ -40,7 +40,8 @@ namespace {
 template <typename OpT> struct BaseTwo : OpRewritePattern<OpT> {
   using OpRewritePattern<OpT>::OpRewritePattern;
   LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
-    constexpr bool isExp = std::is_same_v<OpT, math::ExpOp>, isExp2 = std::is_same_v<OpT, math::Exp2Op>;
+    constexpr bool isExp = std::is_same_v<OpT, math::ExpOp>,
+                   isExp2 = std::is_same_v<OpT, math::Exp2Op>;
     Location loc = op.getLoc();
     if (!op.getType().isF32())
       return failure();
@@ -140,8 +141,8 @@ static func::FuncOp onlyFunction(ModuleOp mapped) {
   return {};
 }
 
-OwningOpRef<ModuleOp> heddle::lowerToPtx(ModuleOp mapped, const TargetInfo &target, StringRef suffix,
-                                         std::vector<PtxStage> &stages) {
+OwningOpRef<ModuleOp> heddle::lowerToPtx(ModuleOp mapped, const TargetInfo &target,
+                                         StringRef suffix, std::vector<PtxStage> &stages) {
   loadDialects(mapped.getContext());
   func::FuncOp function = onlyFunction(mapped);
   if (!function || failed(checkMapped(function)))

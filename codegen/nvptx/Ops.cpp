@@ -103,9 +103,8 @@ LogicalResult Emitter::emitSmall(Operation *op) {
     return !isa<RankedTensorType>(operand.getType()) || of(operand).kind == Storage::Splat;
   });
   if (isOne) // one element for all, as of its operands
-    return splat(evaluateElementwise(op, index(0), index(0), [&](Value v, Value r, Value c) {
-      return element(of(v), r, c);
-    }));
+    return splat(evaluateElementwise(
+        op, index(0), index(0), [&](Value v, Value r, Value c) { return element(of(v), r, c); }));
   return emitTileOp(op), success();
 }
 
@@ -134,9 +133,9 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
     storages[op.getRegionIterArg(i)] = homes[i];
     storages[op.getResult(i)] = homes[i];
   }
-  auto loop = scf::ForOp::create(b, scalars.lookup(op.getLowerBound()),
-                                 scalars.lookup(op.getUpperBound()), scalars.lookup(op.getStep()),
-                                 inits);
+  auto loop =
+      scf::ForOp::create(b, scalars.lookup(op.getLowerBound()), scalars.lookup(op.getUpperBound()),
+                         scalars.lookup(op.getStep()), inits);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   int64_t sharedBefore = sharedUsed, sliceBefore = sliceUsed;
@@ -187,8 +186,8 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
     } else
       types.push_back(result.getType());
   }
-  auto branch = scf::IfOp::create(b, types, scalars.lookup(op.getCondition()),
-                                  !op.getElseRegion().empty());
+  auto branch =
+      scf::IfOp::create(b, types, scalars.lookup(op.getCondition()), !op.getElseRegion().empty());
   for (auto [from, to] : {std::pair(&op.getThenRegion(), &branch.getThenRegion()),
                           std::pair(&op.getElseRegion(), &branch.getElseRegion())}) {
     if (from->empty())

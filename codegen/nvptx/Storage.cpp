@@ -9,7 +9,6 @@ using namespace heddle;
 using namespace heddle::attn;
 using namespace heddle::nvptx;
 
-
 // Of a block's memory: enough for any element, and for lines of shared memory.
 static constexpr int64_t alignment = 16;
 
@@ -102,16 +101,16 @@ void Emitter::copy(const Storage &from, const Storage &to) {
     if (to.kind == Storage::Block)
       sync();
     forOwnedRows(to.rows, [&] {
-      loop(to.cols, [&](Value c) {
-        setElement(to, context->row, c, element(from, context->row, c));
-      });
+      loop(to.cols,
+           [&](Value c) { setElement(to, context->row, c, element(from, context->row, c)); });
     });
     if (to.kind == Storage::Block)
       sync();
     return;
   }
   sync();
-  forElements(to.rows, to.cols, [&](Value r, Value c) { setElement(to, r, c, element(from, r, c)); });
+  forElements(to.rows, to.cols,
+              [&](Value r, Value c) { setElement(to, r, c, element(from, r, c)); });
   sync();
 }
 

@@ -1,5 +1,4 @@
-//===- Arith.cpp - arith, math and affine, element by element
-//----------------------------------===//
+//===- Arith.cpp - arith, math and affine, element by element ------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "dialect/interpreter/Machine.h"

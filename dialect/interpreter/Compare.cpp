@@ -1,5 +1,4 @@
-//===- Compare.cpp - the same function before and after passes, on the same inputs
-//-------------===//
+//===- Compare.cpp - the same function before and after passes, on the same inputs ---------===//
 
 #include "dialect/interpreter/Compare.h"
 #include "dialect/AttnOps.h"

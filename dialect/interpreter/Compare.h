@@ -1,5 +1,4 @@
-//===- Compare.h - the same function before and after passes, on the same inputs
-//---------------===//
+//===- Compare.h - the same function before and after passes, on the same inputs -----------===//
 
 #ifndef HEDDLE_DIALECT_INTERPRETER_COMPARE_H
 #define HEDDLE_DIALECT_INTERPRETER_COMPARE_H

@@ -1,5 +1,4 @@
-//===- InterpretPass.cpp - heddle-opt's door to the interpreter
-//--------------------------------===//
+//===- InterpretPass.cpp - heddle-opt's door to the interpreter ----------------------------===//
 //
 // Runs each function of a module on seeded inputs and prints, for each argument written, a digest:
 //   heddle-opt x.mlir --attn-interpret="args=1x2x5x64,1x2x5x64,2 seed=1"

@@ -1,5 +1,4 @@
-//===- InterpretPass.h - heddle-opt's door to the interpreter
-//----------------------------------===//
+//===- InterpretPass.h - heddle-opt's door to the interpreter ------------------------------===//
 
 #ifndef HEDDLE_DIALECT_INTERPRETER_INTERPRETPASS_H
 #define HEDDLE_DIALECT_INTERPRETER_INTERPRETPASS_H

@@ -1,5 +1,4 @@
-//===- Interpreter.cpp - the main loop
-//---------------------------------------------------------===//
+//===- Interpreter.cpp - the main loop -----------------------------------------------------===//
 
 #include "dialect/interpreter/Interpreter.h"
 #include "dialect/interpreter/Machine.h"

@@ -1,5 +1,4 @@
-//===- Interpreter.h - surface and tile ops in double precision
-//--------------------------------===//
+//===- Interpreter.h - surface and tile ops in double precision ----------------------------===//
 //
 // One of the two truths (the other is test/oracle, a stranger to the compiler): the IR means what
 // runs here. Floats are doubles, casts the identity, so that every pass must agree to 1e-11 and a

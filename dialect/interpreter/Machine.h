@@ -1,5 +1,4 @@
-//===- Machine.h - the state of an interpretation
-//----------------------------------------------===//
+//===- Machine.h - the state of an interpretation ------------------------------------------===//
 
 #ifndef HEDDLE_DIALECT_INTERPRETER_MACHINE_H
 #define HEDDLE_DIALECT_INTERPRETER_MACHINE_H

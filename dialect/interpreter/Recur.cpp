@@ -1,5 +1,4 @@
-//===- Recur.cpp - the surface op of recurrences by its definition
-//-----------------------------===//
+//===- Recur.cpp - the surface op of recurrences by its definition -------------------------===//
 
 #include "dialect/interpreter/Machine.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"

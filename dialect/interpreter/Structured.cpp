@@ -1,5 +1,4 @@
-//===- Structured.cpp - loops, branches, reads of memory
-//---------------------------------------===//
+//===- Structured.cpp - loops, branches, reads of memory -----------------------------------===//
 
 #include "dialect/interpreter/Machine.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

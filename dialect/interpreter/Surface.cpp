@@ -1,5 +1,4 @@
-//===- Surface.cpp - attend and recur by their definitions
-//-------------------------------------===//
+//===- Surface.cpp - attend and recur by their definitions ---------------------------------===//
 //
 // Row by row; a region runs once for all keys of a row. What mentions fewer row indices than there
 // are (keys, values) is kept for the next row that has the same ones.

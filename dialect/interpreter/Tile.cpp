@@ -1,5 +1,4 @@
-//===- Tile.cpp - tile ops by their definitions
-//------------------------------------------------===//
+//===- Tile.cpp - tile ops by their definitions --------------------------------------------===//
 
 #include "dialect/interpreter/Machine.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"

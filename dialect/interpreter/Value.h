@@ -1,5 +1,4 @@
-//===- Value.h - arrays of doubles, what SSA values hold while they are interpreted
-//------------===//
+//===- Value.h - arrays of doubles, what SSA values hold while they are interpreted --------===//
 
 #ifndef HEDDLE_DIALECT_INTERPRETER_VALUE_H
 #define HEDDLE_DIALECT_INTERPRETER_VALUE_H

@@ -85,8 +85,9 @@ template <typename T, int code> void rounded(Warp &w, const Instruction &i, uint
 } // namespace
 
 bool heddle::ptx::decodeApproximate(Statement &s, Instruction &i) {
-  static const std::map<std::string, int> codes = {{"ex2", Ex2}, {"lg2", Lg2}, {"rcp", Rcp}, {"rsqrt", Rsqrt},
-                                                   {"sqrt", Sqrt}, {"sin", Sin}, {"cos", Cos}, {"tanh", Tanh}};
+  static const std::map<std::string, int> codes = {{"ex2", Ex2},     {"lg2", Lg2},   {"rcp", Rcp},
+                                                   {"rsqrt", Rsqrt}, {"sqrt", Sqrt}, {"sin", Sin},
+                                                   {"cos", Cos},     {"tanh", Tanh}};
   auto found = codes.find(s.op);
   if (found == codes.end())
     return false;

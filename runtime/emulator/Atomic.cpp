@@ -22,7 +22,8 @@ template <typename T> void atomic(Warp &w, const Instruction &i, uint32_t mask) 
   for (uint32_t n = 0; n < lanes; ++n) {
     if (!(mask >> n & 1))
       continue;
-    uint8_t *at = resolve(w, i.space, (base ? (*base)[n] : 0) + uint64_t(i.offset), sizeof(T), false, n);
+    uint8_t *at =
+        resolve(w, i.space, (base ? (*base)[n] : 0) + uint64_t(i.offset), sizeof(T), false, n);
     T old, x = as<T>(value[n]), next;
     memcpy(&old, at, sizeof old);
     out[n] = bitsOf(old);
@@ -36,7 +37,10 @@ template <typename T> void atomic(Warp &w, const Instruction &i, uint32_t mask) 
     else if (i.code == CompareAndSwap)
       next = bitsOf(old) == bitsOf(x) ? as<T>((*other)[n]) : old;
     else if constexpr (std::is_integral_v<T>)
-      next = i.code == And ? T(old & x) : i.code == Or ? T(old | x) : i.code == Xor ? T(old ^ x) : x;
+      next = i.code == And   ? T(old & x)
+             : i.code == Or  ? T(old | x)
+             : i.code == Xor ? T(old ^ x)
+                             : x;
     memcpy(at, &next, sizeof next);
   }
   if (!i.results.empty() && i.results[0] >= 0)

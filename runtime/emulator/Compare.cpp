@@ -70,7 +70,9 @@ template <bool brain> void setpNarrow(Warp &w, const Instruction &i, uint32_t ma
   const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask);
   Row out;
   for (uint32_t n = 0; n < lanes; ++n) {
-    auto value = [](uint64_t bits) { return brain ? fromBrain(uint16_t(bits)) : fromHalf(uint16_t(bits)); };
+    auto value = [](uint64_t bits) {
+      return brain ? fromBrain(uint16_t(bits)) : fromHalf(uint16_t(bits));
+    };
     out[n] = compare(i.code, value(a[n]), value(b[n]));
   }
   w.write(i.results[0], out, mask);
@@ -78,7 +80,8 @@ template <bool brain> void setpNarrow(Warp &w, const Instruction &i, uint32_t ma
 
 /// A select moves: what was not written may pass, and is told where it is used.
 template <typename T> void selp(Warp &w, const Instruction &i, uint32_t mask) {
-  const Row &a = w.peek(i.operands[0]), &b = w.peek(i.operands[1]), &p = w.read(i.operands[2], mask);
+  const Row &a = w.peek(i.operands[0]), &b = w.peek(i.operands[1]),
+            &p = w.read(i.operands[2], mask);
   uint32_t goodA = w.writtenOf(i.operands[0]), goodB = w.writtenOf(i.operands[1]), chosen = 0;
   Row out;
   for (uint32_t n = 0; n < lanes; ++n) {
@@ -143,7 +146,8 @@ Execute setpOf(TypeName type, bool ftz) {
 
 bool decodeSetp(Statement &s, Instruction &i) {
   TypeName type = s.takeType();
-  int code = s.takeOne({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"});
+  int code = s.takeOne(
+      {"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"});
   if (code < 0) // unsigned names of the same
     if (int other = s.takeOne({"lo", "ls", "hi", "hs"}); other >= 0)
       code = Lt + other;
@@ -171,13 +175,16 @@ bool decodeSetp(Statement &s, Instruction &i) {
   return true;
 }
 
-Execute byBits(uint8_t bits, Execute b16, Execute b32, Execute b64) { return bits == 16 ? b16 : bits == 32 ? b32 : bits == 64 ? b64 : nullptr; }
+Execute byBits(uint8_t bits, Execute b16, Execute b32, Execute b64) {
+  return bits == 16 ? b16 : bits == 32 ? b32 : bits == 64 ? b64 : nullptr;
+}
 
 bool decodeMove(Statement &s, Instruction &i) {
   TypeName type = s.takeType();
   s.finish(2);
   i.bytes = type.bits / 8;
-  bool packs = s.operands[1].kind == OperandText::Vector, unpacks = s.operands[0].kind == OperandText::Vector;
+  bool packs = s.operands[1].kind == OperandText::Vector,
+       unpacks = s.operands[0].kind == OperandText::Vector;
   if (packs == unpacks && packs)
     return false;
   if (packs || unpacks) {

@@ -12,7 +12,9 @@ enum Rounding { None, Nearest, Zero, Down, Up };
 double toDouble(TypeName type, uint64_t bits) {
   if (type.kind == TypeName::Brain)
     return fromBrain(uint16_t(bits));
-  return type.bits == 16 ? fromHalf(uint16_t(bits)) : type.bits == 32 ? as<float>(bits) : as<double>(bits);
+  return type.bits == 16   ? fromHalf(uint16_t(bits))
+         : type.bits == 32 ? as<float>(bits)
+                           : as<double>(bits);
 }
 
 uint64_t fromDouble(TypeName type, double x, bool ftz) {
@@ -29,7 +31,8 @@ uint64_t fromDouble(TypeName type, double x, bool ftz) {
 __int128 toInteger(TypeName type, uint64_t bits) {
   uint32_t unused = 64u - type.bits;
   bits <<= unused;
-  return type.kind == TypeName::Signed ? __int128(int64_t(bits) >> unused) : __int128(bits >> unused);
+  return type.kind == TypeName::Signed ? __int128(int64_t(bits) >> unused)
+                                       : __int128(bits >> unused);
 }
 
 struct Range {
@@ -38,7 +41,8 @@ struct Range {
 Range rangeOf(TypeName type) {
   bool isSigned = type.kind == TypeName::Signed;
   __int128 one = 1;
-  return isSigned ? Range{-(one << (type.bits - 1)), (one << (type.bits - 1)) - 1} : Range{0, (one << type.bits) - 1};
+  return isSigned ? Range{-(one << (type.bits - 1)), (one << (type.bits - 1)) - 1}
+                  : Range{0, (one << type.bits) - 1};
 }
 
 double roundInteger(int rounding, double x) {
@@ -59,7 +63,9 @@ uint64_t saturated(TypeName type, double x) {
   Range range = rangeOf(type);
   if (std::isnan(x))
     return 0;
-  __int128 value = x <= double(range.low) ? range.low : x >= double(range.high) ? range.high : __int128(x);
+  __int128 value = x <= double(range.low)    ? range.low
+                   : x >= double(range.high) ? range.high
+                                             : __int128(x);
   return uint64_t(value) & (type.bits == 64 ? ~uint64_t(0) : (uint64_t(1) << type.bits) - 1);
 }
 
@@ -117,7 +123,9 @@ void convert(Warp &w, const Instruction &i, uint32_t mask) {
 template <bool brain> void convertPair(Warp &w, const Instruction &i, uint32_t mask) {
   const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask);
   Row out;
-  auto narrow = [](uint64_t bits) { return uint64_t(brain ? toBrain(as<float>(bits)) : toHalf(as<float>(bits))); };
+  auto narrow = [](uint64_t bits) {
+    return uint64_t(brain ? toBrain(as<float>(bits)) : toHalf(as<float>(bits)));
+  };
   for (uint32_t n = 0; n < lanes; ++n)
     out[n] = narrow(a[n]) << 16 | narrow(b[n]);
   w.write(i.results[0], out, mask);
@@ -125,7 +133,9 @@ template <bool brain> void convertPair(Warp &w, const Instruction &i, uint32_t m
 
 /// Generic addresses of shared and local memory are in windows; global ones are themselves.
 template <bool to> void convertAddress(Warp &w, const Instruction &i, uint32_t mask) {
-  uint64_t window = i.space == Space::Shared ? sharedWindow : i.space == Space::Local ? localWindow : 0;
+  uint64_t window = i.space == Space::Shared  ? sharedWindow
+                    : i.space == Space::Local ? localWindow
+                                              : 0;
   unary<uint64_t>(w, i, mask, [window](uint64_t a) { return to ? a - window : a + window; });
 }
 
@@ -157,8 +167,10 @@ bool heddle::ptx::decodeConvert(Statement &s, Instruction &i) {
     i.execute = pair ? convertPair<false> : convertPair<true>;
     return true;
   }
-  int rounding = s.takeOne({"rn", "rz", "rm", "rp"}), whole = s.takeOne({"rni", "rzi", "rmi", "rpi"});
-  int flags = (s.take("ftz") ? ftzFlag : 0) | (s.take("sat") ? satFlag : 0) | (whole >= 0 ? integral : 0);
+  int rounding = s.takeOne({"rn", "rz", "rm", "rp"}),
+      whole = s.takeOne({"rni", "rzi", "rmi", "rpi"});
+  int flags =
+      (s.take("ftz") ? ftzFlag : 0) | (s.take("sat") ? satFlag : 0) | (whole >= 0 ? integral : 0);
   TypeName to = s.takeType(), from = s.takeType();
   if (to.kind == TypeName::Bits || from.kind == TypeName::Bits || to.kind == TypeName::Predicate)
     s.refuse("has a type that is not supported");

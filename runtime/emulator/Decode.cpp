@@ -8,12 +8,15 @@ using namespace heddle::ptx;
 
 std::optional<TypeName> heddle::ptx::typeNamed(std::string_view name) {
   static const std::map<std::string_view, TypeName> types = {
-      {"s8", {TypeName::Signed, 8}},     {"s16", {TypeName::Signed, 16}},   {"s32", {TypeName::Signed, 32}},
-      {"s64", {TypeName::Signed, 64}},   {"u8", {TypeName::Unsigned, 8}},   {"u16", {TypeName::Unsigned, 16}},
-      {"u32", {TypeName::Unsigned, 32}}, {"u64", {TypeName::Unsigned, 64}}, {"b8", {TypeName::Bits, 8}},
-      {"b16", {TypeName::Bits, 16}},     {"b32", {TypeName::Bits, 32}},     {"b64", {TypeName::Bits, 64}},
-      {"f16", {TypeName::Float, 16}},    {"f32", {TypeName::Float, 32}},    {"f64", {TypeName::Float, 64}},
-      {"bf16", {TypeName::Brain, 16}},   {"pred", {TypeName::Predicate, 1}}};
+      {"s8", {TypeName::Signed, 8}},     {"s16", {TypeName::Signed, 16}},
+      {"s32", {TypeName::Signed, 32}},   {"s64", {TypeName::Signed, 64}},
+      {"u8", {TypeName::Unsigned, 8}},   {"u16", {TypeName::Unsigned, 16}},
+      {"u32", {TypeName::Unsigned, 32}}, {"u64", {TypeName::Unsigned, 64}},
+      {"b8", {TypeName::Bits, 8}},       {"b16", {TypeName::Bits, 16}},
+      {"b32", {TypeName::Bits, 32}},     {"b64", {TypeName::Bits, 64}},
+      {"f16", {TypeName::Float, 16}},    {"f32", {TypeName::Float, 32}},
+      {"f64", {TypeName::Float, 64}},    {"bf16", {TypeName::Brain, 16}},
+      {"pred", {TypeName::Predicate, 1}}};
   auto found = types.find(name);
   return found == types.end() ? std::nullopt : std::optional(found->second);
 }
@@ -25,7 +28,9 @@ std::string Statement::mnemonic() const {
   return text;
 }
 
-void Statement::refuse(const std::string &why) const { throw std::string("'" + mnemonic() + "' " + why); }
+void Statement::refuse(const std::string &why) const {
+  throw std::string("'" + mnemonic() + "' " + why);
+}
 
 bool Statement::take(std::string_view modifier) {
   auto found = std::find(modifiers.begin(), modifiers.end(), modifier);
@@ -69,7 +74,8 @@ void Statement::noModifiersLeft() {
 void Statement::finish(size_t numOperands) {
   noModifiersLeft();
   if (operands.size() != numOperands)
-    refuse("has " + std::to_string(operands.size()) + " operands, expected " + std::to_string(numOperands));
+    refuse("has " + std::to_string(operands.size()) + " operands, expected " +
+           std::to_string(numOperands));
 }
 
 int32_t Statement::reg(size_t operand) const {
@@ -80,8 +86,8 @@ int32_t Statement::reg(size_t operand) const {
 }
 
 void heddle::ptx::decode(Statement &statement, Instruction &instruction) {
-  for (auto family : {decodeMemory, decodeInteger, decodeFloat, decodeCompare, decodeControl, decodeConvert,
-                      decodeApproximate, decodeWarp, decodeAtomic})
+  for (auto family : {decodeMemory, decodeInteger, decodeFloat, decodeCompare, decodeControl,
+                      decodeConvert, decodeApproximate, decodeWarp, decodeAtomic})
     if (family(statement, instruction))
       return;
   statement.refuse("is not supported");

@@ -173,7 +173,9 @@ ENTRY CUresult cuDeviceGetName(char *name, int length, CUdevice) {
   }
   return success;
 }
-ENTRY CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) { return *bytes = size_t(8) << 30, success; }
+ENTRY CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) {
+  return *bytes = size_t(8) << 30, success;
+}
 ENTRY CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice) {
   switch (attribute) {
   case 75: // compute capability
@@ -200,11 +202,14 @@ ENTRY CUresult cuDevicePrimaryCtxRetain(void **context, CUdevice number) {
   return *context = &contextHandle, success;
 }
 ENTRY CUresult cuDevicePrimaryCtxRelease_v2(CUdevice) { return success; }
-ENTRY CUresult cuCtxSetCurrent(void *context) { return context == &contextHandle || !context ? success : invalidContext; }
+ENTRY CUresult cuCtxSetCurrent(void *context) {
+  return context == &contextHandle || !context ? success : invalidContext;
+}
 ENTRY CUresult cuCtxGetCurrent(void **context) { return *context = &contextHandle, success; }
 ENTRY CUresult cuCtxSynchronize(void) { return success; }
 
-ENTRY CUresult cuModuleLoadDataEx(void **result, const void *image, unsigned count, int *options, void **values) {
+ENTRY CUresult cuModuleLoadDataEx(void **result, const void *image, unsigned count, int *options,
+                                  void **values) {
   Lock lock(device.lock);
   if (!image || !result)
     return invalidValue;
@@ -315,8 +320,9 @@ ENTRY CUresult cuStreamCreate(void **stream, unsigned) { return *stream = &strea
 ENTRY CUresult cuStreamSynchronize(void *) { return success; }
 ENTRY CUresult cuStreamDestroy_v2(void *) { return success; }
 
-ENTRY CUresult cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
-                              unsigned blockY, unsigned blockZ, unsigned shared, void *, void **parameters, void **extra) {
+ENTRY CUresult cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ,
+                              unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,
+                              void *, void **parameters, void **extra) {
   Lock lock(device.lock);
   if (!function || extra)
     return extra ? notSupported : invalidHandle;
@@ -337,5 +343,9 @@ ENTRY CUresult cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, un
   return launchFailed;
 }
 
-ENTRY CUresult cuGetErrorName(CUresult result, const char **name) { return *name = nameOf(result), success; }
-ENTRY CUresult cuGetErrorString(CUresult result, const char **words) { return *words = wordsOf(result), success; }
+ENTRY CUresult cuGetErrorName(CUresult result, const char **name) {
+  return *name = nameOf(result), success;
+}
+ENTRY CUresult cuGetErrorString(CUresult result, const char **words) {
+  return *words = wordsOf(result), success;
+}

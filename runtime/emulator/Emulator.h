@@ -74,14 +74,14 @@ struct LaunchOptions {
 
 struct LaunchResult {
   bool good = true;
-  std::string fault;              // kernel, block, thread, line, text, reason
+  std::string fault; // kernel, block, thread, line, text, reason
   uint64_t warpInstructions = 0, threadInstructions = 0;
 };
 
 /// Runs a grid, block after block. `parameters` holds them at parameterOffsets.
-LaunchResult launch(const Kernel &kernel, Memory &memory, const uint32_t grid[3], const uint32_t block[3],
-                    uint32_t dynamicShared, const std::vector<uint8_t> &parameters,
-                    const LaunchOptions &options);
+LaunchResult launch(const Kernel &kernel, Memory &memory, const uint32_t grid[3],
+                    const uint32_t block[3], uint32_t dynamicShared,
+                    const std::vector<uint8_t> &parameters, const LaunchOptions &options);
 
 } // namespace heddle::ptx
 

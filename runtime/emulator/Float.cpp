@@ -36,7 +36,8 @@ uint16_t heddle::ptx::toHalf(double x) {
   if (value < std::ldexp(1, -14))
     return sign | uint16_t(std::ldexp(value, 24));
   int exponent = std::ilogb(value);
-  return uint16_t(sign | (exponent + 15) << 10 | (uint16_t(std::ldexp(value, 10 - exponent)) & 1023));
+  return uint16_t(sign | (exponent + 15) << 10 |
+                  (uint16_t(std::ldexp(value, 10 - exponent)) & 1023));
 }
 uint16_t heddle::ptx::toBrain(double x) {
   if (std::isnan(x))
@@ -102,7 +103,9 @@ template <typename T, bool ftz> void sign1(Warp &w, const Instruction &i, uint32
 
 /// 16-bit floats, in double.
 template <bool brain> void narrow(Warp &w, const Instruction &i, uint32_t mask) {
-  auto from = [](uint64_t bits) { return brain ? fromBrain(uint16_t(bits)) : fromHalf(uint16_t(bits)); };
+  auto from = [](uint64_t bits) {
+    return brain ? fromBrain(uint16_t(bits)) : fromHalf(uint16_t(bits));
+  };
   auto to = [](double x) { return uint64_t(brain ? toBrain(x) : toHalf(x)); };
   const Row &a = w.read(i.operands[0], mask);
   Row out;
@@ -114,7 +117,8 @@ template <bool brain> void narrow(Warp &w, const Instruction &i, uint32_t mask) 
   const Row &b = w.read(i.operands[1], mask);
   const Row &c = i.code == Fma ? w.read(i.operands[2], mask) : b;
   for (uint32_t n = 0; n < lanes; ++n)
-    out[n] = to(i.code == Fma ? std::fma(from(a[n]), from(b[n]), from(c[n])) : apply2(i.code, from(a[n]), from(b[n])));
+    out[n] = to(i.code == Fma ? std::fma(from(a[n]), from(b[n]), from(c[n]))
+                              : apply2(i.code, from(a[n]), from(b[n])));
   w.write(i.results[0], out, mask);
 }
 
@@ -147,9 +151,9 @@ template <typename T, bool ftz> Execute choose(int code) {
 } // namespace
 
 bool heddle::ptx::decodeFloat(Statement &s, Instruction &i) {
-  static const std::map<std::string, int> codes = {{"add", Add}, {"sub", Sub}, {"mul", Mul}, {"div", Div},
-                                                   {"min", Min}, {"max", Max}, {"fma", Fma}, {"neg", Neg},
-                                                   {"abs", Abs}, {"copysign", Copysign}};
+  static const std::map<std::string, int> codes = {
+      {"add", Add}, {"sub", Sub}, {"mul", Mul}, {"div", Div}, {"min", Min},
+      {"max", Max}, {"fma", Fma}, {"neg", Neg}, {"abs", Abs}, {"copysign", Copysign}};
   auto found = codes.find(s.op);
   if (found == codes.end())
     return false;

@@ -29,7 +29,9 @@ template <typename T> using Unsigned = std::make_unsigned_t<T>;
 // Arithmetic wraps, so it is done without signs.
 template <typename T> T add(T a, T b) { return T(Unsigned<T>(Unsigned<T>(a) + Unsigned<T>(b))); }
 template <typename T> T sub(T a, T b) { return T(Unsigned<T>(Unsigned<T>(a) - Unsigned<T>(b))); }
-template <typename T> T mulLow(T a, T b) { return T(Unsigned<T>(uint64_t(Unsigned<T>(a)) * uint64_t(Unsigned<T>(b)))); }
+template <typename T> T mulLow(T a, T b) {
+  return T(Unsigned<T>(uint64_t(Unsigned<T>(a)) * uint64_t(Unsigned<T>(b))));
+}
 template <typename T> T mulHigh(T a, T b) {
   using W = std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>;
   return T((W(a) * W(b)) >> (8 * sizeof(T)));
@@ -71,8 +73,9 @@ template <typename T, int code> void run2(Warp &w, const Instruction &i, uint32_
   });
 }
 template <typename T> void mulWide(Warp &w, const Instruction &i, uint32_t mask) {
-  using W = std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
-                               std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>>;
+  using W =
+      std::conditional_t<sizeof(T) == 4, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>,
+                         std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>>;
   const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask);
   bool adds = i.operands.size() == 3;
   Row out;
@@ -117,7 +120,9 @@ bool decodeProduct(Statement &s, Instruction &i, bool adds) {
 }
 
 template <typename T, int code> void bits2(Warp &w, const Instruction &i, uint32_t mask) {
-  binary<T>(w, i, mask, [](T a, T b) -> T { return code == 0 ? T(a & b) : code == 1 ? T(a | b) : T(a ^ b); });
+  binary<T>(w, i, mask, [](T a, T b) -> T {
+    return code == 0 ? T(a & b) : code == 1 ? T(a | b) : T(a ^ b);
+  });
 }
 template <typename T> void shiftLeft(Warp &w, const Instruction &i, uint32_t mask) {
   const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask);
@@ -194,7 +199,8 @@ void prmt(Warp &w, const Instruction &i, uint32_t mask) {
 }
 /// `bfe`: length c bits of a from position b.
 template <typename T> void extractBits(Warp &w, const Instruction &i, uint32_t mask) {
-  const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask), &c = w.read(i.operands[2], mask);
+  const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask),
+            &c = w.read(i.operands[2], mask);
   constexpr uint32_t width = 8 * sizeof(T);
   Row out;
   for (uint32_t n = 0; n < lanes; ++n) {
@@ -206,7 +212,8 @@ template <typename T> void extractBits(Warp &w, const Instruction &i, uint32_t m
     if (length < width) {
       Unsigned<T> keep = Unsigned<T>((Unsigned<T>(1) << length) - 1);
       uint32_t there = from >= width ? 0 : std::min(length, width - from);
-      Unsigned<T> inside = there >= width ? Unsigned<T>(-1) : Unsigned<T>((Unsigned<T>(1) << there) - 1);
+      Unsigned<T> inside =
+          there >= width ? Unsigned<T>(-1) : Unsigned<T>((Unsigned<T>(1) << there) - 1);
       value = Unsigned<T>(value & keep);
       if (sign)
         value = Unsigned<T>(value | ~inside);
@@ -220,14 +227,16 @@ bool decodeBits(Statement &s, Instruction &i, int code) {
   TypeName type = s.takeType();
   plainOperands(s, i, 2);
   if (type.kind == TypeName::Predicate) {
-    i.execute = code == 0 ? bits2<uint64_t, 0> : code == 1 ? bits2<uint64_t, 1> : bits2<uint64_t, 2>;
+    i.execute = code == 0   ? bits2<uint64_t, 0>
+                : code == 1 ? bits2<uint64_t, 1>
+                            : bits2<uint64_t, 2>;
     return true;
   }
   return type.kind == TypeName::Bits && onInteger(type, [&](auto zero) {
-    using T = decltype(zero);
-    i.execute = code == 0 ? bits2<T, 0> : code == 1 ? bits2<T, 1> : bits2<T, 2>;
-    return true;
-  });
+           using T = decltype(zero);
+           i.execute = code == 0 ? bits2<T, 0> : code == 1 ? bits2<T, 1> : bits2<T, 2>;
+           return true;
+         });
 }
 
 bool decodeUnary(Statement &s, Instruction &i) {
@@ -271,14 +280,16 @@ bool heddle::ptx::decodeInteger(Statement &s, Instruction &i) {
   const std::string op = s.op;
   Statement before = s;
   bool done = false;
-  static const std::map<std::string, int> two = {{"add", 0}, {"sub", 1}, {"div", 4}, {"rem", 5}, {"min", 6}, {"max", 7}};
+  static const std::map<std::string, int> two = {{"add", 0}, {"sub", 1}, {"div", 4},
+                                                 {"rem", 5}, {"min", 6}, {"max", 7}};
   if (auto found = two.find(op); found != two.end()) {
     TypeName type = s.takeType();
     if (!type.isFloat() && type.kind != TypeName::Bits) {
       plainOperands(s, i, 2);
       done = onInteger(type, [&](auto zero) {
         using T = decltype(zero);
-        constexpr Execute table[] = {run2<T, 0>, run2<T, 1>, nullptr, nullptr, run2<T, 4>, run2<T, 5>, run2<T, 6>, run2<T, 7>};
+        constexpr Execute table[] = {run2<T, 0>, run2<T, 1>, nullptr,    nullptr,
+                                     run2<T, 4>, run2<T, 5>, run2<T, 6>, run2<T, 7>};
         return i.execute = table[found->second], true;
       });
     }
@@ -288,7 +299,8 @@ bool heddle::ptx::decodeInteger(Statement &s, Instruction &i) {
     done = decodeBits(s, i, op == "and" ? 0 : op == "or" ? 1 : 2);
   } else if (op == "shl" || op == "shr") {
     done = decodeShift(s, i);
-  } else if (op == "not" || op == "neg" || op == "abs" || op == "popc" || op == "clz" || op == "brev") {
+  } else if (op == "not" || op == "neg" || op == "abs" || op == "popc" || op == "clz" ||
+             op == "brev") {
     done = decodeUnary(s, i);
   } else if (op == "lop3" && s.operands.size() == 5) {
     if (s.takeType().bits == 32) {
@@ -306,7 +318,9 @@ bool heddle::ptx::decodeInteger(Statement &s, Instruction &i) {
   } else if (op == "bfe") {
     TypeName type = s.takeType();
     plainOperands(s, i, 3);
-    done = type.bits >= 32 && onInteger(type, [&](auto zero) { return i.execute = extractBits<decltype(zero)>, true; });
+    done = type.bits >= 32 && onInteger(type, [&](auto zero) {
+             return i.execute = extractBits<decltype(zero)>, true;
+           });
   }
   if (!done) {
     s = before;

@@ -34,14 +34,14 @@ struct Instruction {
   Execute execute = nullptr;
   Flow flow = Flow::Next;
   Space space = Space::Generic;
-  uint8_t bytes = 0;              // of an element in memory
-  bool isSigned = false;          // load: extend the sign
-  bool negated = false;           // @!p
-  int8_t code = 0, code2 = 0;     // of the family
+  uint8_t bytes = 0;          // of an element in memory
+  bool isSigned = false;      // load: extend the sign
+  bool negated = false;       // @!p
+  int8_t code = 0, code2 = 0; // of the family
   int32_t predicate = -1;
-  int32_t target = -1;            // of a branch
-  int32_t extra = 0;              // of the family
-  int32_t address = -1;           // register
+  int32_t target = -1;  // of a branch
+  int32_t extra = 0;    // of the family
+  int32_t address = -1; // register
   int64_t offset = 0;
   std::vector<int32_t> results, operands;
   uint32_t line = 0;
@@ -53,7 +53,23 @@ struct Parameter {
 };
 
 /// What a special register means.
-enum class Special : uint8_t { TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaX, CtaY, CtaZ, NctaX, NctaY, NctaZ, Lane, Warp, Clock };
+enum class Special : uint8_t {
+  TidX,
+  TidY,
+  TidZ,
+  NtidX,
+  NtidY,
+  NtidZ,
+  CtaX,
+  CtaY,
+  CtaZ,
+  NctaX,
+  NctaY,
+  NctaZ,
+  Lane,
+  Warp,
+  Clock
+};
 
 struct Kernel {
   std::string name;

@@ -64,7 +64,9 @@ double fromBrain(uint16_t bits);
 uint16_t toHalf(double value);  // to nearest even
 uint16_t toBrain(double value); // to nearest even
 /// A value in double rounded once to f32 (conversions of the host do that).
-inline float flush(float x) { return x != 0 && std::abs(x) < 1.17549435e-38f ? std::copysign(0.0f, x) : x; }
+inline float flush(float x) {
+  return x != 0 && std::abs(x) < 1.17549435e-38f ? std::copysign(0.0f, x) : x;
+}
 
 } // namespace heddle::ptx
 

@@ -15,7 +15,8 @@ std::pair<uint64_t, uint64_t> Memory::find(uint64_t address) const {
   if (next == blocks.begin())
     return {0, 0};
   --next;
-  return address - next->first < next->second ? std::pair(next->first, next->second) : std::pair<uint64_t, uint64_t>(0, 0);
+  return address - next->first < next->second ? std::pair(next->first, next->second)
+                                              : std::pair<uint64_t, uint64_t>(0, 0);
 }
 
 bool Shadow::write(uint64_t base, uint64_t size, uint64_t address, uint32_t bytes, uint32_t block) {
@@ -115,7 +116,8 @@ std::string triple(const uint32_t v[3]) {
   return "(" + std::to_string(v[0]) + "," + std::to_string(v[1]) + "," + std::to_string(v[2]) + ")";
 }
 
-std::string describe(const Kernel &kernel, const Fault &fault, const Warp *warp, const uint32_t cta[3]) {
+std::string describe(const Kernel &kernel, const Fault &fault, const Warp *warp,
+                     const uint32_t cta[3]) {
   std::string text = kernel.name + ", block " + triple(cta);
   if (!warp)
     return text + ": " + fault.reason;
@@ -127,14 +129,15 @@ std::string describe(const Kernel &kernel, const Fault &fault, const Warp *warp,
   return text + ", line " + std::to_string(line) + ": " + fault.reason + "\n  " + source;
 }
 
-std::string checkLaunch(const Kernel &kernel, const uint32_t grid[3], const uint32_t block[3], uint32_t dynamicShared,
-                        size_t parameterBytes) {
+std::string checkLaunch(const Kernel &kernel, const uint32_t grid[3], const uint32_t block[3],
+                        uint32_t dynamicShared, size_t parameterBytes) {
   for (int axis = 0; axis < 3; ++axis)
     if (grid[axis] == 0 || block[axis] == 0)
       return "a launch of no block or no thread";
   uint64_t threads = uint64_t(block[0]) * block[1] * block[2];
   if (threads > kernel.maxThreads)
-    return std::to_string(threads) + " threads in a block, at most " + std::to_string(kernel.maxThreads) + " are allowed";
+    return std::to_string(threads) + " threads in a block, at most " +
+           std::to_string(kernel.maxThreads) + " are allowed";
   if (grid[1] > 65535 || grid[2] > 65535 || grid[0] > 0x7fffffffu)
     return "the grid is too large";
   if (dynamicShared && !kernel.dynamicShared)
@@ -147,8 +150,9 @@ std::string checkLaunch(const Kernel &kernel, const uint32_t grid[3], const uint
 }
 } // namespace
 
-LaunchResult heddle::ptx::launch(const Kernel &kernel, Memory &memory, const uint32_t grid[3], const uint32_t block3[3],
-                                 uint32_t dynamicShared, const std::vector<uint8_t> &parameters,
+LaunchResult heddle::ptx::launch(const Kernel &kernel, Memory &memory, const uint32_t grid[3],
+                                 const uint32_t block3[3], uint32_t dynamicShared,
+                                 const std::vector<uint8_t> &parameters,
                                  const LaunchOptions &options) {
   LaunchResult result;
   result.fault = checkLaunch(kernel, grid, block3, dynamicShared, parameters.size());

@@ -7,7 +7,10 @@
 
 using namespace heddle::ptx;
 
-static bool isWord(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' || c == '.'; }
+static bool isWord(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$' || c == '%' ||
+         c == '.';
+}
 
 void Lexer::skip() {
   while (at < all.size()) {

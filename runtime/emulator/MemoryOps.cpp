@@ -13,16 +13,18 @@ static std::string hexadecimal(uint64_t value) {
 }
 
 /// A byte range inside `size` bytes that start at `first`.
-static uint8_t *inside(std::vector<uint8_t> &memory, uint64_t base, uint64_t size, uint64_t address, uint32_t bytes,
-                       const char *what, uint32_t lane) {
-  if (address < firstAddress || address - firstAddress > size || size - (address - firstAddress) < bytes)
-    throw Fault{"an access of " + std::to_string(bytes) + " bytes at " + hexadecimal(address) + " is outside " + what +
-                    " memory (" + std::to_string(size) + " bytes)",
+static uint8_t *inside(std::vector<uint8_t> &memory, uint64_t base, uint64_t size, uint64_t address,
+                       uint32_t bytes, const char *what, uint32_t lane) {
+  if (address < firstAddress || address - firstAddress > size ||
+      size - (address - firstAddress) < bytes)
+    throw Fault{"an access of " + std::to_string(bytes) + " bytes at " + hexadecimal(address) +
+                    " is outside " + what + " memory (" + std::to_string(size) + " bytes)",
                 int(lane)};
   return memory.data() + base + (address - firstAddress);
 }
 
-uint8_t *heddle::ptx::resolve(Warp &w, Space space, uint64_t address, uint32_t bytes, bool writes, uint32_t lane) {
+uint8_t *heddle::ptx::resolve(Warp &w, Space space, uint64_t address, uint32_t bytes, bool writes,
+                              uint32_t lane) {
   Block &block = w.block;
   if (space == Space::Generic) {
     space = address >= localWindow    ? Space::Local
@@ -31,7 +33,9 @@ uint8_t *heddle::ptx::resolve(Warp &w, Space space, uint64_t address, uint32_t b
     address -= space == Space::Local ? localWindow : space == Space::Shared ? sharedWindow : 0;
   }
   if (address % bytes)
-    throw Fault{"an access of " + std::to_string(bytes) + " bytes at " + hexadecimal(address) + " is misaligned", int(lane)};
+    throw Fault{"an access of " + std::to_string(bytes) + " bytes at " + hexadecimal(address) +
+                    " is misaligned",
+                int(lane)};
   if (space == Space::Shared)
     return inside(block.shared, 0, block.shared.size(), address, bytes, "shared", lane);
   if (space == Space::Local) {
@@ -45,8 +49,10 @@ uint8_t *heddle::ptx::resolve(Warp &w, Space space, uint64_t address, uint32_t b
     throw Fault{"an access of " + std::to_string(bytes) + " bytes at " + hexadecimal(address) +
                     " is outside every allocation",
                 int(lane)};
-  if (writes && block.options.checkOverlap && !block.shadow.write(base, size, address, bytes, block.number))
-    throw Fault{"the word at " + hexadecimal(address) + " was written by another block, too", int(lane)};
+  if (writes && block.options.checkOverlap &&
+      !block.shadow.write(base, size, address, bytes, block.number))
+    throw Fault{"the word at " + hexadecimal(address) + " was written by another block, too",
+                int(lane)};
   return reinterpret_cast<uint8_t *>(address);
 }
 
@@ -92,7 +98,8 @@ void loadParameter(Warp &w, const Instruction &i, uint32_t mask) {
   uint32_t count = uint32_t(i.results.size());
   for (uint32_t part = 0; part < count; ++part) {
     Row out;
-    out.fill(loadElement(w.block.parameters.data() + i.offset + part * i.bytes, i.bytes, i.isSigned));
+    out.fill(
+        loadElement(w.block.parameters.data() + i.offset + part * i.bytes, i.bytes, i.isSigned));
     if (i.results[part] >= 0)
       w.write(i.results[part], out, mask);
   }
@@ -116,7 +123,8 @@ void store(Warp &w, const Instruction &i, uint32_t mask) {
 
 void heddle::ptx::takeSpace(Statement &s, Instruction &i) {
   int space = s.takeOne({"param", "global", "shared", "local", "const"});
-  static constexpr Space spaces[] = {Space::Param, Space::Global, Space::Shared, Space::Local, Space::Const};
+  static constexpr Space spaces[] = {Space::Param, Space::Global, Space::Shared, Space::Local,
+                                     Space::Const};
   i.space = space < 0 ? Space::Generic : spaces[space];
   if (i.space == Space::Const)
     s.refuse("reads constant memory, which is not supported");
@@ -154,7 +162,8 @@ bool heddle::ptx::decodeMemory(Statement &s, Instruction &i) {
   i.bytes = type.bits / 8;
   i.isSigned = type.kind == TypeName::Signed;
   const OperandText &data = s.operands[isLoad ? 0 : 1];
-  if (data.registers.size() != count || (count > 1) != (data.kind == OperandText::Vector) || data.second)
+  if (data.registers.size() != count || (count > 1) != (data.kind == OperandText::Vector) ||
+      data.second)
     s.refuse("and its operand differ in size");
   (isLoad ? i.results : i.operands) = data.registers;
   takeAddress(s, i, isLoad ? 1 : 0);

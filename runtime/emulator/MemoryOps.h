@@ -9,7 +9,8 @@
 namespace heddle::ptx {
 
 /// Host memory behind an address, if all of the access is inside one thing and aligned. Throws Fault.
-uint8_t *resolve(Warp &warp, Space space, uint64_t address, uint32_t bytes, bool writes, uint32_t lane);
+uint8_t *resolve(Warp &warp, Space space, uint64_t address, uint32_t bytes, bool writes,
+                 uint32_t lane);
 
 /// The state space among the modifiers, and the operand in brackets.
 void takeSpace(Statement &statement, Instruction &instruction);

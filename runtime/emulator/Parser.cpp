@@ -360,8 +360,9 @@ void Parser::resolveLabels() {
   for (const Instruction &instruction : kernel->code)
     if (instruction.target >= int32_t(kernel->code.size()))
       fail("a branch goes behind the last instruction", instruction.line);
-  bool ends = !kernel->code.empty() && (kernel->code.back().flow == Flow::Exit ||
-                                        (kernel->code.back().flow == Flow::Branch && kernel->code.back().predicate < 0));
+  bool ends = !kernel->code.empty() &&
+              (kernel->code.back().flow == Flow::Exit ||
+               (kernel->code.back().flow == Flow::Branch && kernel->code.back().predicate < 0));
   if (!ends)
     fail("the kernel does not end in ret, exit or bra");
 }

@@ -11,8 +11,8 @@
 
 using namespace heddle::ptx;
 
-Warp::Warp(Block &block, uint32_t number, uint32_t threads, const uint32_t grid[3], const uint32_t block3[3],
-           const uint32_t cta[3])
+Warp::Warp(Block &block, uint32_t number, uint32_t threads, const uint32_t grid[3],
+           const uint32_t block3[3], const uint32_t cta[3])
     : block(block), registers(block.kernel.numRegisters), initialised(block.kernel.numRegisters, 0),
       first(number * lanes), alive(threads == lanes ? ~0u : (1u << threads) - 1) {
   Row poison;
@@ -137,7 +137,8 @@ bool Warp::step(LaunchResult &result) {
   case Flow::Meet:
   case Flow::Barrier:
     if (mask != group)
-      throw Fault{"an instruction where lanes must meet is predicated apart", __builtin_ctz(group & ~mask)};
+      throw Fault{"an instruction where lanes must meet is predicated apart",
+                  __builtin_ctz(group & ~mask)};
     if (group != alive)
       return park();
     instruction.execute(*this, instruction, mask);

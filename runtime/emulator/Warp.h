@@ -33,8 +33,8 @@ struct Block {
 
 class Warp {
 public:
-  Warp(Block &block, uint32_t number, uint32_t threads, const uint32_t grid[3], const uint32_t block3[3],
-       const uint32_t cta[3]);
+  Warp(Block &block, uint32_t number, uint32_t threads, const uint32_t grid[3],
+       const uint32_t block3[3], const uint32_t cta[3]);
 
   enum class State { Ready, AtBarrier, Done };
   /// Runs up to `quantum` instructions, or until it must wait. Counts into `result`.
@@ -77,7 +77,7 @@ private:
   uint32_t alive;                    // lanes that have not ended
   uint32_t parked = 0;               // lanes at an instruction where all must meet
   std::array<uint32_t, lanes> pc{};
-  uint32_t group = 0, at = 0;        // lanes that run now, and where
+  uint32_t group = 0, at = 0; // lanes that run now, and where
   State current = State::Ready;
 };
 

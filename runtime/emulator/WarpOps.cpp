@@ -11,13 +11,14 @@ enum Mode { Up, Down, Butterfly, Index };
 /// The lanes that an instruction names must be those that run it.
 void checkMembers(uint32_t members, uint32_t mask) {
   if (members != mask)
-    throw Fault{"the lanes that run a .sync instruction are not those of its mask", __builtin_ctz(mask)};
+    throw Fault{"the lanes that run a .sync instruction are not those of its mask",
+                __builtin_ctz(mask)};
 }
 
 /// shfl.sync.mode.b32 d|p, a, b, c, members
 void shuffle(Warp &w, const Instruction &i, uint32_t mask) {
-  const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask), &c = w.read(i.operands[2], mask),
-            &members = w.read(i.operands[3], mask);
+  const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask),
+            &c = w.read(i.operands[2], mask), &members = w.read(i.operands[3], mask);
   Row out{}, valid{};
   for (uint32_t n = 0; n < lanes; ++n) {
     if (!(mask >> n & 1))
@@ -57,7 +58,10 @@ void vote(Warp &w, const Instruction &i, uint32_t mask) {
       set |= uint32_t(a[n] & 1) << n;
     }
   Row out;
-  out.fill(i.code == All ? set == mask : i.code == Any ? set != 0 : i.code == Uniform ? set == 0 || set == mask : set);
+  out.fill(i.code == All       ? set == mask
+           : i.code == Any     ? set != 0
+           : i.code == Uniform ? set == 0 || set == mask
+                               : set);
   w.write(i.results[0], out, mask);
 }
 
@@ -70,7 +74,10 @@ template <typename T> void reduce(Warp &w, const Instruction &i, uint32_t mask) 
       continue;
     checkMembers(uint32_t(members[n]), mask);
     T x = as<T>(a[n]);
-    total = isFirst ? x : i.code == 0 ? T(uint32_t(total) + uint32_t(x)) : i.code == 1 ? std::min(total, x) : std::max(total, x);
+    total = isFirst       ? x
+            : i.code == 0 ? T(uint32_t(total) + uint32_t(x))
+            : i.code == 1 ? std::min(total, x)
+                          : std::max(total, x);
     isFirst = false;
   }
   Row out;
@@ -111,7 +118,8 @@ bool heddle::ptx::decodeWarp(Statement &s, Instruction &i) {
     return true;
   }
   bool isVote = s.op == "vote";
-  i.code = int8_t(isVote ? s.takeOne({"all", "any", "uni", "ballot"}) : s.takeOne({"add", "min", "max"}));
+  i.code = int8_t(isVote ? s.takeOne({"all", "any", "uni", "ballot"})
+                         : s.takeOne({"add", "min", "max"}));
   TypeName type = s.takeType();
   if (i.code < 0 || (!isVote && (type.bits != 32 || type.isFloat())))
     s.refuse("is not supported");

@@ -24,22 +24,22 @@ extern "C" {
 
 typedef enum heddle_status {
   HEDDLE_OK = 0,
-  HEDDLE_BAD_ARGS = 1,             /* args or exec is null, or of a size this library does not know */
-  HEDDLE_NULL_TENSOR = 2,          /* a tensor, its shape or its data is missing */
-  HEDDLE_BAD_RANK = 3,             /* another number of axes than the spec's */
-  HEDDLE_BAD_SHAPE = 4,            /* sizes disagree with the spec or with each other */
-  HEDDLE_BAD_TYPE = 5,             /* another element type than the spec's */
-  HEDDLE_BAD_STRIDE = 6,           /* the innermost stride is not 1, or a result overlaps itself */
-  HEDDLE_MISALIGNED = 7,           /* data is not aligned to its element */
-  HEDDLE_OVERLAP = 8,              /* a result shares memory with another tensor */
-  HEDDLE_WORKSPACE_TOO_SMALL = 9,  /* see NAME_workspace */
-  HEDDLE_TOO_LARGE = 10,           /* a size over 2^31 - 1, or a tensor past 2^63 bytes */
-  HEDDLE_REQUIREMENT = 11,         /* a `require` of the spec does not hold */
-  HEDDLE_UNSUPPORTED_CPU = 12,     /* no code in the library for this processor */
-  HEDDLE_BAD_DEVICE = 13,          /* tensors on several devices, or on one without code */
-  HEDDLE_NO_DRIVER = 14,           /* libcuda is not there, or has no device */
-  HEDDLE_DRIVER_ERROR = 15,        /* libcuda said no; its words are in the message */
-  HEDDLE_OUT_OF_MEMORY = 16        /* only of functions that create something */
+  HEDDLE_BAD_ARGS = 1,    /* args or exec is null, or of a size this library does not know */
+  HEDDLE_NULL_TENSOR = 2, /* a tensor, its shape or its data is missing */
+  HEDDLE_BAD_RANK = 3,    /* another number of axes than the spec's */
+  HEDDLE_BAD_SHAPE = 4,   /* sizes disagree with the spec or with each other */
+  HEDDLE_BAD_TYPE = 5,    /* another element type than the spec's */
+  HEDDLE_BAD_STRIDE = 6,  /* the innermost stride is not 1, or a result overlaps itself */
+  HEDDLE_MISALIGNED = 7,  /* data is not aligned to its element */
+  HEDDLE_OVERLAP = 8,     /* a result shares memory with another tensor */
+  HEDDLE_WORKSPACE_TOO_SMALL = 9, /* see NAME_workspace */
+  HEDDLE_TOO_LARGE = 10,          /* a size over 2^31 - 1, or a tensor past 2^63 bytes */
+  HEDDLE_REQUIREMENT = 11,        /* a `require` of the spec does not hold */
+  HEDDLE_UNSUPPORTED_CPU = 12,    /* no code in the library for this processor */
+  HEDDLE_BAD_DEVICE = 13,         /* tensors on several devices, or on one without code */
+  HEDDLE_NO_DRIVER = 14,          /* libcuda is not there, or has no device */
+  HEDDLE_DRIVER_ERROR = 15,       /* libcuda said no; its words are in the message */
+  HEDDLE_OUT_OF_MEMORY = 16       /* only of functions that create something */
 } heddle_status;
 
 /* The name of a status, as in "bad_shape". Never null. */
@@ -48,8 +48,14 @@ const char *heddle_status_name(int status);
 const char *heddle_last_error(void);
 
 /* DLPack's DLTensor, field by field, so that any framework's tensor passes without a copy. */
-enum { HEDDLE_CPU = 1, HEDDLE_CUDA = 2 };                                   /* device_type */
-enum { HEDDLE_INT = 0, HEDDLE_UINT = 1, HEDDLE_FLOAT = 2, HEDDLE_BFLOAT = 4, HEDDLE_BOOL = 6 }; /* code */
+enum { HEDDLE_CPU = 1, HEDDLE_CUDA = 2 }; /* device_type */
+enum {
+  HEDDLE_INT = 0,
+  HEDDLE_UINT = 1,
+  HEDDLE_FLOAT = 2,
+  HEDDLE_BFLOAT = 4,
+  HEDDLE_BOOL = 6
+}; /* code */
 
 typedef struct heddle_tensor {
   void *data;          /* for HEDDLE_CUDA a device pointer */
@@ -79,10 +85,10 @@ typedef struct heddle_exec {
   int32_t reserved;                 /* 0 */
   heddle_parallel_for parallel_for; /* heddle_pool_run, or the host's own */
   void *context;                    /* of parallel_for: the pool */
-  void *workspace;                  /* of the tensors' device; 64-byte aligned is best, any will do */
-  int64_t workspace_bytes;          /* at least what NAME_workspace says */
-  heddle_device *device;            /* for tensors on HEDDLE_CUDA */
-  void *stream;                     /* a CUstream; null: the default one. run does not wait for it. */
+  void *workspace;         /* of the tensors' device; 64-byte aligned is best, any will do */
+  int64_t workspace_bytes; /* at least what NAME_workspace says */
+  heddle_device *device;   /* for tensors on HEDDLE_CUDA */
+  void *stream;            /* a CUstream; null: the default one. run does not wait for it. */
 } heddle_exec;
 
 /* A pool of `threads` - 1 threads beside the caller's, for heddle_exec. One call at a time. */

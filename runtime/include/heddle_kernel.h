@@ -26,10 +26,10 @@ enum { HEDDLE_MAX_SLOTS = 640, HEDDLE_MAX_VALUES = 256, HEDDLE_MAX_NDIM = 8 };
  * one per other size that is an expression, then one per requirement. */
 typedef struct heddle_kernel_dim {
   const char *name;
-  int64_t kind;  /* one of heddle_dim_kind */
-  int64_t value; /* FIXED: the size */
+  int64_t kind;         /* one of heddle_dim_kind */
+  int64_t value;        /* FIXED: the size */
   int64_t tensor, axis; /* TENSOR: where it is read */
-  int64_t slot;  /* -1: compiled in */
+  int64_t slot;         /* -1: compiled in */
 } heddle_kernel_dim;
 
 typedef enum heddle_dim_kind {
@@ -75,11 +75,11 @@ typedef struct heddle_kernel_stage {
 } heddle_kernel_stage;
 
 typedef struct heddle_kernel_variant {
-  const char *name;   /* "prefill.x86-64-v4", ... */
-  int64_t device;     /* HEDDLE_CPU or HEDDLE_CUDA */
-  int64_t level;      /* CPU: the x86-64 level it needs; CUDA: the compute capability x 10 */
-  int64_t first, last; /* sizes of the dim `guard` that it takes */
-  int64_t guard;      /* the number of a dim; -1: always */
+  const char *name;      /* "prefill.x86-64-v4", ... */
+  int64_t device;        /* HEDDLE_CPU or HEDDLE_CUDA */
+  int64_t level;         /* CPU: the x86-64 level it needs; CUDA: the compute capability x 10 */
+  int64_t first, last;   /* sizes of the dim `guard` that it takes */
+  int64_t guard;         /* the number of a dim; -1: always */
   int64_t scratch_bytes; /* CPU: of one thread; a multiple of 64 */
   int64_t (*workspace)(const int64_t *slots); /* bytes that stages share */
   int64_t num_stages;

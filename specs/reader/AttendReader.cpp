@@ -17,12 +17,14 @@ bool BodyReader::sourceText(AttendStep &step, AttendSource &keys, SourceText &te
   if (!lets() || !declarations("over", keys.keys) || !declarations("declare", declared) ||
       !parseBare("query", rolesWith({{"N", "q_idx"}, {"D", "d"}}), text.query) ||
       !parseBare("key", rolesWith({{"N", "kv_idx"}, {"M", "kv_idx"}, {"D", "d"}}), text.key) ||
-      !parseBare("value", rolesWith({{"N", "kv_idx"}, {"M", "kv_idx"}, {"D", "e"}, {"Dv", "e"}}), text.value) ||
+      !parseBare("value", rolesWith({{"N", "kv_idx"}, {"M", "kv_idx"}, {"D", "e"}, {"Dv", "e"}}),
+                 text.value) ||
       !parse("pair", text.pair) || !parse("scale", text.scale) || !parse("score", text.score) ||
       !parse("mask", text.mask))
     return false;
   if (bool(text.query) != bool(text.key) && !text.pair)
-    return fail(SpecCode::Missing, keys.where, text.query ? "'key' is missing" : "'query' is missing",
+    return fail(SpecCode::Missing, keys.where,
+                text.query ? "'key' is missing" : "'query' is missing",
                 "query and key come together");
   std::vector<std::string> order, ignored;
   if (!infer(text.query, order))
@@ -38,7 +40,8 @@ bool BodyReader::sourceText(AttendStep &step, AttendSource &keys, SourceText &te
       return false;
   if (keys.keys.empty()) {
     if (!scope.findIndex("kv_idx"))
-      return fail(SpecCode::Missing, keys.where, "the range of kv_idx is unknown: it stands alone in no read",
+      return fail(SpecCode::Missing, keys.where,
+                  "the range of kv_idx is unknown: it stands alone in no read",
                   "give it: \"over\": [\"kv_idx < M\"]");
     keys.keys.push_back(*scope.findIndex("kv_idx"));
   }
@@ -70,11 +73,15 @@ bool BodyReader::sourceMeaning(AttendStep &step, AttendSource &keys, const Sourc
   keys.score = makeSpecial(ExprSpecial::Score, keys.where);
   keys.mask = makeBool(true, keys.where);
   keys.weight = makeSpecial(ExprSpecial::Weight, keys.where);
-  keys.scale = text.query && keys.depth ? makeCall(ExprFunction::Rsqrt, {keys.depth->extent.size}, keys.where)
-                                        : makeFloat(1, keys.where);
-  return resolve(text.query, {plus(pair.indices, {"d"}), {ExprSpecial::Source}}, ExprType::Float, keys.query) &&
-         resolve(text.key, {plus(pair.indices, {"d"}), {ExprSpecial::Source}}, ExprType::Float, keys.key) &&
-         resolve(text.value, {plus(pair.indices, {"e"}), {ExprSpecial::Source}}, ExprType::Float, keys.value) &&
+  keys.scale = text.query && keys.depth
+                   ? makeCall(ExprFunction::Rsqrt, {keys.depth->extent.size}, keys.where)
+                   : makeFloat(1, keys.where);
+  return resolve(text.query, {plus(pair.indices, {"d"}), {ExprSpecial::Source}}, ExprType::Float,
+                 keys.query) &&
+         resolve(text.key, {plus(pair.indices, {"d"}), {ExprSpecial::Source}}, ExprType::Float,
+                 keys.key) &&
+         resolve(text.value, {plus(pair.indices, {"e"}), {ExprSpecial::Source}}, ExprType::Float,
+                 keys.value) &&
          resolve(text.pair, elements, ExprType::Float, keys.pair) &&
          resolve(text.scale, row, ExprType::Float, keys.scale) &&
          resolve(text.score, scored, ExprType::Float, keys.score) &&
@@ -113,8 +120,10 @@ bool BodyReader::oneSource(AttendStep &step, const JsonValue *object) {
 }
 
 bool BodyReader::attend(AttendStep &step) {
-  if (!checkKeys(body, {"index", "declare", "over", "query", "key", "value", "pair", "scale", "score", "mask",
-                        "offset", "normalize", "stats", "weight", "gate", "sources", "let", "about"},
+  if (!checkKeys(body,
+                 {"index", "declare", "over", "query", "key", "value", "pair", "scale", "score",
+                  "mask", "offset", "normalize", "stats", "weight", "gate", "sources", "let",
+                  "about"},
                  diagnostics))
     return false;
   step.gate = makeFloat(1, body.where);
@@ -125,9 +134,12 @@ bool BodyReader::attend(AttendStep &step) {
     return fail(SpecCode::Type, list->where, "'sources' is a list of 1 to 8 objects");
   for (const JsonValue &element : list->elements) {
     if (element.kind != JsonValue::Kind::Object)
-      return fail(SpecCode::Type, element.where, std::string("a source is an object, got ") + element.kindName());
-    if (!checkKeys(element, {"over", "declare", "query", "key", "value", "pair", "scale", "score", "mask", "let"},
-                   diagnostics) ||
+      return fail(SpecCode::Type, element.where,
+                  std::string("a source is an object, got ") + element.kindName());
+    if (!checkKeys(
+            element,
+            {"over", "declare", "query", "key", "value", "pair", "scale", "score", "mask", "let"},
+            diagnostics) ||
         !oneSource(step, &element))
       return false;
   }

@@ -31,7 +31,8 @@ bool BodyReader::lets() {
   if (!object)
     return true;
   if (object->kind != JsonValue::Kind::Object)
-    return fail(SpecCode::Type, object->where, std::string("expected an object, got ") + object->kindName());
+    return fail(SpecCode::Type, object->where,
+                std::string("expected an object, got ") + object->kindName());
   for (size_t i = 0; i < object->members.size(); ++i) {
     RawRef raw = parseExpr(object->members[i].second, diagnostics);
     if (!raw || !scope.addLet(object->members[i].first, object->keys[i], raw))
@@ -49,8 +50,8 @@ bool BodyReader::parse(const char *key, RawRef &raw) {
 }
 
 /// A key of an object inside the step.
-bool BodyReader::part(const JsonValue &object, const char *key, const Scope::View &view, ExprType type,
-                      ExprRef &expr) {
+bool BodyReader::part(const JsonValue &object, const char *key, const Scope::View &view,
+                      ExprType type, ExprRef &expr) {
   const JsonValue *value = object.find(key);
   if (!value)
     return true;
@@ -63,17 +64,20 @@ bool BodyReader::flag(const char *key, bool &value) {
   if (!json)
     return true;
   if (json->kind != JsonValue::Kind::Bool)
-    return fail(SpecCode::Type, json->where, std::string("'") + key + "' is true or false, got " + json->kindName());
+    return fail(SpecCode::Type, json->where,
+                std::string("'") + key + "' is true or false, got " + json->kindName());
   value = json->boolean;
   return true;
 }
 
-bool BodyReader::word(const char *key, const std::vector<std::string> &allowed, std::string &value) {
+bool BodyReader::word(const char *key, const std::vector<std::string> &allowed,
+                      std::string &value) {
   const JsonValue *json = find(key);
   if (!json)
     return true;
   value = json->text;
-  if (json->kind == JsonValue::Kind::String && std::find(allowed.begin(), allowed.end(), value) != allowed.end())
+  if (json->kind == JsonValue::Kind::String &&
+      std::find(allowed.begin(), allowed.end(), value) != allowed.end())
     return true;
   std::string nearest = nearestName(value, allowed);
   return fail(SpecCode::Type, json->where, std::string("'") + key + "' does not take this",
@@ -118,7 +122,8 @@ ExprType heddle::reducedType(ReductionKind kind, ExprType value) {
 bool BodyReader::parseBare(const char *key, const Roles &roles, RawRef &raw) {
   if (!parse(key, raw))
     return false;
-  const SpecTensor *tensor = raw && raw->kind == RawExpr::Kind::Name ? spec.findTensor(raw->text) : nullptr;
+  const SpecTensor *tensor =
+      raw && raw->kind == RawExpr::Kind::Name ? spec.findTensor(raw->text) : nullptr;
   if (!tensor)
     return true;
   auto read = std::make_shared<RawExpr>(*raw);
@@ -127,7 +132,8 @@ bool BodyReader::parseBare(const char *key, const Roles &roles, RawRef &raw) {
     auto role = roles.find(axis.text);
     if (role == roles.end())
       return fail(SpecCode::Scope, raw->where,
-                  "the dim " + axis.text + " of '" + tensor->name + "' has no index by default in '" + key + "'",
+                  "the dim " + axis.text + " of '" + tensor->name +
+                      "' has no index by default in '" + key + "'",
                   "write the subscripts: " + tensor->name + "[...]");
     auto subscript = std::make_shared<RawExpr>();
     subscript->text = role->second;
@@ -143,12 +149,14 @@ bool BodyReader::declarations(const char *key, std::vector<IndexRange> &ranges) 
   return declarations(own ? *source : body, key, ranges);
 }
 
-bool BodyReader::declarations(const JsonValue &object, const char *key, std::vector<IndexRange> &ranges) {
+bool BodyReader::declarations(const JsonValue &object, const char *key,
+                              std::vector<IndexRange> &ranges) {
   const JsonValue *list = object.find(key);
   if (!list)
     return true;
   if (list->kind != JsonValue::Kind::Array)
-    return fail(SpecCode::Type, list->where, std::string("expected a list of declarations, got ") + list->kindName());
+    return fail(SpecCode::Type, list->where,
+                std::string("expected a list of declarations, got ") + list->kindName());
   for (const JsonValue &element : list->elements) {
     IndexRange range;
     RawRef size;
@@ -161,7 +169,8 @@ bool BodyReader::declarations(const JsonValue &object, const char *key, std::vec
     ranges.push_back(range);
   }
   if (ranges.size() > 8)
-    return fail(SpecCode::TooLarge, list->where, "a step has at most 8 indices, got " + std::to_string(ranges.size()));
+    return fail(SpecCode::TooLarge, list->where,
+                "a step has at most 8 indices, got " + std::to_string(ranges.size()));
   return true;
 }
 
@@ -169,7 +178,8 @@ bool BodyReader::declarations(const JsonValue &object, const char *key, std::vec
 bool BodyReader::infer(const RawRef &raw, std::vector<std::string> &order) {
   bool good = true;
   walkRaw(raw, [&](const RawExpr &node) {
-    const SpecTensor *tensor = node.kind == RawExpr::Kind::Read ? spec.findTensor(node.text) : nullptr;
+    const SpecTensor *tensor =
+        node.kind == RawExpr::Kind::Read ? spec.findTensor(node.text) : nullptr;
     if (!good || !tensor || tensor->axes.size() != node.args.size())
       return;
     for (size_t i = 0; i < node.args.size() && good; ++i) {
@@ -179,11 +189,12 @@ bool BodyReader::infer(const RawRef &raw, std::vector<std::string> &order) {
       const Extent &axis = tensor->axes[i];
       if (const IndexRange *known = scope.findIndex(arg.text)) {
         if (!known->declared && known->extent.text != axis.text) {
-          auto &error = diagnostics.error(
-              SpecCode::Range, arg.where,
-              "the index '" + arg.text + "' has the range " + known->extent.text + " elsewhere and " +
-                  axis.text + " here",
-              "declare it: \"declare\" or \"index\": [\"" + arg.text + " < " + known->extent.text + "\"]");
+          auto &error =
+              diagnostics.error(SpecCode::Range, arg.where,
+                                "the index '" + arg.text + "' has the range " + known->extent.text +
+                                    " elsewhere and " + axis.text + " here",
+                                "declare it: \"declare\" or \"index\": [\"" + arg.text + " < " +
+                                    known->extent.text + "\"]");
           error.notes.push_back({known->where, "it has the range " + known->extent.text + " here"});
           good = false;
           return;
@@ -199,8 +210,8 @@ bool BodyReader::infer(const RawRef &raw, std::vector<std::string> &order) {
   return good;
 }
 
-void BodyReader::rowsFrom(const std::vector<std::string> &order, const std::set<std::string> &notRows,
-                          std::vector<IndexRange> &rows) {
+void BodyReader::rowsFrom(const std::vector<std::string> &order,
+                          const std::set<std::string> &notRows, std::vector<IndexRange> &rows) {
   if (!rows.empty())
     return;
   for (const std::string &name : order)
@@ -233,8 +244,8 @@ std::vector<std::string> heddle::namesOf(const std::vector<IndexRange> &ranges) 
     names.push_back(range.name);
   return names;
 }
-std::vector<std::string> heddle::plus(std::vector<std::string> names, std::initializer_list<const char *> more) {
+std::vector<std::string> heddle::plus(std::vector<std::string> names,
+                                      std::initializer_list<const char *> more) {
   names.insert(names.end(), more.begin(), more.end());
   return names;
 }
-

@@ -42,7 +42,8 @@ private:
     expr = scope.resolve(raw, view, type);
     return bool(expr);
   }
-  bool part(const JsonValue &object, const char *key, const Scope::View &view, ExprType type, ExprRef &expr);
+  bool part(const JsonValue &object, const char *key, const Scope::View &view, ExprType type,
+            ExprRef &expr);
   void rowsFrom(const std::vector<std::string> &order, const std::set<std::string> &notRows,
                 std::vector<IndexRange> &rows);
   void requireGroups(const std::vector<IndexRange> &rows);
@@ -50,7 +51,8 @@ private:
     const IndexRange *range = scope.findIndex(name);
     return range ? std::optional(*range) : std::nullopt;
   }
-  bool reduction(const JsonValue &object, std::initializer_list<ReductionKind> allowed, ReductionKind &kind);
+  bool reduction(const JsonValue &object, std::initializer_list<ReductionKind> allowed,
+                 ReductionKind &kind);
 
   // AttendReader.cpp: a key source.
   struct SourceText;
@@ -59,12 +61,13 @@ private:
   bool oneSource(AttendStep &step, const JsonValue *object);
   // NormalizeReader.cpp: what comes behind the scores.
   bool offset(AttendStep &step);
-  bool normalize(AttendStep &step, AttendSource &source, const Scope::View &pair, const Scope::View &row);
-  bool normalizeObject(AttendStep &step, AttendSource &source, const JsonValue &value, const Scope::View &pair,
-                       const Scope::View &row);
+  bool normalize(AttendStep &step, AttendSource &source, const Scope::View &pair,
+                 const Scope::View &row);
+  bool normalizeObject(AttendStep &step, AttendSource &source, const JsonValue &value,
+                       const Scope::View &pair, const Scope::View &row);
   bool statistics(AttendStep &step, AttendSource &source, const Scope::View &pair, bool isFirst);
-  bool statistic(AttendStep &step, AttendSource &source, const std::string &name, const JsonValue &value,
-                 SourceRange where, const Scope::View &pair, bool isFirst);
+  bool statistic(AttendStep &step, AttendSource &source, const std::string &name,
+                 const JsonValue &value, SourceRange where, const Scope::View &pair, bool isFirst);
   bool weightAndGate(AttendStep &step, AttendSource &source, const Scope::View &pair, bool isFirst);
 
   const JsonValue &body;
@@ -91,7 +94,8 @@ ExprType reducedType(ReductionKind kind, ExprType value);
 /// The roles of dims in a bare tensor: those of heads and batch, and more.
 Roles rolesWith(std::initializer_list<std::pair<const char *, const char *>> more);
 std::vector<std::string> namesOf(const std::vector<IndexRange> &ranges);
-std::vector<std::string> plus(std::vector<std::string> names, std::initializer_list<const char *> more);
+std::vector<std::string> plus(std::vector<std::string> names,
+                              std::initializer_list<const char *> more);
 
 } // namespace heddle
 

@@ -8,7 +8,7 @@ using namespace heddle;
 
 std::string_view heddle::spelling(SpecCode code) {
   static constexpr std::string_view names[] = {
-      "syntax", "unknown_key", "unknown_name", "shadow", "type", "rank",     "range",
+      "syntax", "unknown_key", "unknown_name", "shadow", "type",  "rank",     "range",
       "scope",  "cycle",       "missing",      "size",   "later", "too_large"};
   return names[size_t(code)];
 }
@@ -147,7 +147,8 @@ std::string heddle::nearestName(std::string_view word, const std::vector<std::st
   size_t best = std::max<size_t>(1, word.size() / 3) + 1;
   std::string nearest;
   for (const std::string &candidate : candidates)
-    if (size_t distance = editDistance(word, candidate); distance < best && distance < word.size()) {
+    if (size_t distance = editDistance(word, candidate);
+        distance < best && distance < word.size()) {
       best = distance;
       nearest = candidate;
     }

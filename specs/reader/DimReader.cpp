@@ -15,7 +15,8 @@ bool FileReader::override(SpecParam &param) {
   char *end = nullptr;
   if (param.value.type == ExprType::Bool) {
     if (text != "true" && text != "false")
-      return fail(SpecCode::Type, param.where, "--param " + param.name + ": expected true or false, got '" + text + "'");
+      return fail(SpecCode::Type, param.where,
+                  "--param " + param.name + ": expected true or false, got '" + text + "'");
     param.value.i = text == "true";
     return true;
   }
@@ -24,8 +25,9 @@ bool FileReader::override(SpecParam &param) {
   else
     param.value.f = std::strtod(text.c_str(), &end);
   if (text.empty() || *end)
-    return fail(SpecCode::Type, param.where, "--param " + param.name + ": expected " +
-                                                 std::string(spelling(param.value.type)) + ", got '" + text + "'");
+    return fail(SpecCode::Type, param.where,
+                "--param " + param.name + ": expected " + std::string(spelling(param.value.type)) +
+                    ", got '" + text + "'");
   return true;
 }
 
@@ -42,21 +44,25 @@ bool FileReader::param(const std::string &name, const JsonValue &value, SourceRa
     const JsonValue *type = value.find("type");
     number = value.find("default");
     if (!type || !number)
-      return fail(SpecCode::Missing, value.where, type ? "'default' is missing" : "'type' is missing",
+      return fail(SpecCode::Missing, value.where,
+                  type ? "'default' is missing" : "'type' is missing",
                   "{\"type\": \"f32\", \"default\": 1.0}");
     if (type->text != "f32" && type->text != "i32")
-      return fail(SpecCode::Type, type->where, "a run-time param is f32 or i32, got '" + type->text + "'");
+      return fail(SpecCode::Type, type->where,
+                  "a run-time param is f32 or i32, got '" + type->text + "'");
     param.isRuntime = true;
     param.value.type = type->text == "f32" ? ExprType::Float : ExprType::Int;
     if (number->kind != JsonValue::Kind::Integer &&
         (number->kind != JsonValue::Kind::Float || param.value.type == ExprType::Int))
-      return fail(SpecCode::Type, number->where, std::string("expected a number of that type, got ") + number->kindName());
+      return fail(SpecCode::Type, number->where,
+                  std::string("expected a number of that type, got ") + number->kindName());
   } else if (value.kind == JsonValue::Kind::Bool) {
     param.value = ExprValue::ofBool(value.boolean);
   } else if (value.kind == JsonValue::Kind::Integer || value.kind == JsonValue::Kind::Float) {
     param.value.type = value.kind == JsonValue::Kind::Integer ? ExprType::Int : ExprType::Float;
   } else {
-    return fail(SpecCode::Type, value.where, std::string("expected a number, a bool or an object, got ") + value.kindName());
+    return fail(SpecCode::Type, value.where,
+                std::string("expected a number, a bool or an object, got ") + value.kindName());
   }
   if (param.value.type == ExprType::Int)
     param.value.i = number->integer;
@@ -86,17 +92,21 @@ bool FileReader::dims(const JsonValue &root) {
       if (dim.size < 0)
         return fail(SpecCode::Size, value.where, "a size is not negative, got " + value.text);
       if (dim.size > maxSize)
-        return fail(SpecCode::TooLarge, value.where, "a size is at most 2147483647, got " + value.text);
+        return fail(SpecCode::TooLarge, value.where,
+                    "a size is at most 2147483647, got " + value.text);
     } else if (value.kind == JsonValue::Kind::String && value.text != "any") {
       dim.kind = SpecDim::Kind::Derived;
       derived.push_back({spec.dims.size(), &value});
     } else if (value.kind != JsonValue::Kind::String) {
-      return fail(SpecCode::Type, value.where, std::string("a dim is an integer, \"any\" or an expression, got ") + value.kindName());
+      return fail(SpecCode::Type, value.where,
+                  std::string("a dim is an integer, \"any\" or an expression, got ") +
+                      value.kindName());
     }
     if (auto given = options.sizes.find(name); given != options.sizes.end()) {
       if (dim.kind == SpecDim::Kind::Fixed && dim.size != given->second)
-        return fail(SpecCode::Size, dim.where, "--size: '" + name + "' is " + std::to_string(dim.size) +
-                                                   " in the spec, not " + std::to_string(given->second));
+        return fail(SpecCode::Size, dim.where,
+                    "--size: '" + name + "' is " + std::to_string(dim.size) + " in the spec, not " +
+                        std::to_string(given->second));
       dim.overridden = dim.kind == SpecDim::Kind::Any;
       dim.size = given->second;
     }
@@ -113,7 +123,8 @@ bool FileReader::resolveDims(const std::vector<std::pair<size_t, const JsonValue
       known[dim.name] = dim.size;
   for (auto [number, value] : derived) {
     RawRef raw = parseExpr(*value, diagnostics);
-    if (!raw || !(spec.dims[number].expr = scope.resolve(raw, Scope::View::constants(), ExprType::Int)))
+    if (!raw ||
+        !(spec.dims[number].expr = scope.resolve(raw, Scope::View::constants(), ExprType::Int)))
       return false;
   }
   std::set<std::string> open, done;
@@ -136,9 +147,11 @@ bool FileReader::resolveDims(const std::vector<std::pair<size_t, const JsonValue
     if (!size)
       return true;
     if (*size < 0 || *size > maxSize)
-      return fail(SpecCode::Size, dim.where, "the dim '" + dim.name + "' comes out as " + std::to_string(*size));
+      return fail(SpecCode::Size, dim.where,
+                  "the dim '" + dim.name + "' comes out as " + std::to_string(*size));
     if (dim.size >= 0 && dim.size != *size)
-      return fail(SpecCode::Size, dim.where, "--size: '" + dim.name + "' comes out as " + std::to_string(*size));
+      return fail(SpecCode::Size, dim.where,
+                  "--size: '" + dim.name + "' comes out as " + std::to_string(*size));
     dim.size = known[dim.name] = *size;
     return true;
   };
@@ -147,10 +160,11 @@ bool FileReader::resolveDims(const std::vector<std::pair<size_t, const JsonValue
       return false;
   for (const auto &[name, size] : options.sizes)
     if (!spec.findDim(name))
-      return fail(SpecCode::UnknownName, SourceRange(), "--size: the spec has no dim '" + name + "'");
+      return fail(SpecCode::UnknownName, SourceRange(),
+                  "--size: the spec has no dim '" + name + "'");
   for (const auto &[name, text] : options.params)
     if (!spec.findParam(name))
-      return fail(SpecCode::UnknownName, SourceRange(), "--param: the spec has no param '" + name + "'");
+      return fail(SpecCode::UnknownName, SourceRange(),
+                  "--param: the spec has no param '" + name + "'");
   return true;
 }
-

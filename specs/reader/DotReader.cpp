@@ -46,7 +46,8 @@ ExprRef Scope::dotArgument(const RawExpr &raw, std::optional<Extent> &length) {
     subscripts.push_back(subscript);
   }
   if (whole != 1)
-    return fail(SpecCode::Rank, raw.where, "an argument of dot() has one ':', got " + std::to_string(whole));
+    return fail(SpecCode::Rank, raw.where,
+                "an argument of dot() has one ':', got " + std::to_string(whole));
   ExprRef read = makeRead(raw.text, std::move(subscripts), tensor->type, raw.where);
   return read->type == ExprType::Bool
              ? fail(SpecCode::Type, raw.where, "dot() takes numbers, got bool")
@@ -55,19 +56,22 @@ ExprRef Scope::dotArgument(const RawExpr &raw, std::optional<Extent> &length) {
 
 ExprRef Scope::dot(const RawExpr &raw) {
   if (raw.args.size() != 2)
-    return fail(SpecCode::Rank, raw.where, "dot() takes 2 arguments, got " + std::to_string(raw.args.size()));
+    return fail(SpecCode::Rank, raw.where,
+                "dot() takes 2 arguments, got " + std::to_string(raw.args.size()));
   std::optional<Extent> first, second;
   ExprRef a = dotArgument(*raw.args[0], first), b = a ? dotArgument(*raw.args[1], second) : nullptr;
   if (!b)
     return nullptr;
   bool numbers = first->size->isNumber() && second->size->isNumber();
-  bool differ = numbers ? first->size->intValue != second->size->intValue : first->text != second->text;
+  bool differ =
+      numbers ? first->size->intValue != second->size->intValue : first->text != second->text;
   if (differ)
     return fail(SpecCode::Range, raw.where,
                 "the arguments of dot() have the lengths " + first->text + " and " + second->text);
   auto expr = std::make_shared<Expr>();
   expr->kind = ExprKind::Dot;
-  expr->type = a->type == ExprType::Int && b->type == ExprType::Int ? ExprType::Int : ExprType::Float;
+  expr->type =
+      a->type == ExprType::Int && b->type == ExprType::Int ? ExprType::Int : ExprType::Float;
   expr->where = raw.where;
   expr->args = {a, b, first->size};
   expr->treeSize = a->treeSize + b->treeSize + first->size->treeSize + 1;

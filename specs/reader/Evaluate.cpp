@@ -145,7 +145,8 @@ Result call(ExprFunction function, const std::vector<ExprValue> &args) {
   if (function != ExprFunction::Floor && function != ExprFunction::Ceil)
     return ExprValue::ofFloat(value);
   constexpr double limit = 9.2e18;
-  return ExprValue::ofInt(std::isnan(value) ? 0 : int64_t(std::min(std::max(value, -limit), limit)));
+  return ExprValue::ofInt(std::isnan(value) ? 0
+                                            : int64_t(std::min(std::max(value, -limit), limit)));
 }
 } // namespace
 

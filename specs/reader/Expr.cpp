@@ -15,15 +15,15 @@ std::string_view heddle::spelling(ExprType type) {
 }
 std::string_view heddle::spelling(UnaryOp op) { return op == UnaryOp::Neg ? "-" : "!"; }
 std::string_view heddle::spelling(BinaryOp op) {
-  static constexpr std::string_view names[] = {"+", "-", "*",  "/", "//", "%",  "&",  "|",  "^",
-                                               "<<", ">>", "<", "<=", ">", ">=", "==", "!=", "&&",
-                                               "||"};
+  static constexpr std::string_view names[] = {"+",  "-",  "*",  "/",  "//", "%",  "&",
+                                               "|",  "^",  "<<", ">>", "<",  "<=", ">",
+                                               ">=", "==", "!=", "&&", "||"};
   return names[size_t(op)];
 }
 std::string_view heddle::spelling(ExprFunction function) {
-  static constexpr std::string_view names[] = {
-      "abs",  "relu",  "min",  "max",     "exp", "exp2", "log", "log2",  "sqrt",
-      "rsqrt", "tanh", "sigmoid", "sin", "cos", "erf", "pow",  "floor", "ceil"};
+  static constexpr std::string_view names[] = {"abs", "relu", "min",  "max",   "exp",   "exp2",
+                                               "log", "log2", "sqrt", "rsqrt", "tanh",  "sigmoid",
+                                               "sin", "cos",  "erf",  "pow",   "floor", "ceil"};
   return names[size_t(function)];
 }
 std::string_view heddle::spelling(ExprSpecial special) {
@@ -82,13 +82,14 @@ ExprRef heddle::makeUnary(UnaryOp op, ExprRef arg, SourceRange where) {
 static bool compares(BinaryOp op) { return op >= BinaryOp::Lt && op <= BinaryOp::Ne; }
 
 ExprRef heddle::makeBinary(BinaryOp op, ExprRef lhs, ExprRef rhs, SourceRange where) {
-  bool isFloat = lhs->type == ExprType::Float || rhs->type == ExprType::Float || op == BinaryOp::Div;
+  bool isFloat =
+      lhs->type == ExprType::Float || rhs->type == ExprType::Float || op == BinaryOp::Div;
   if (isFloat) {
     lhs = makeFloatOf(lhs);
     rhs = makeFloatOf(rhs);
   }
-  ExprType type = compares(op) || op == BinaryOp::And || op == BinaryOp::Or ? ExprType::Bool
-                                                                           : lhs->type;
+  ExprType type =
+      compares(op) || op == BinaryOp::And || op == BinaryOp::Or ? ExprType::Bool : lhs->type;
   auto expr = node(ExprKind::Binary, type, where, {std::move(lhs), std::move(rhs)});
   expr->binary = op;
   return expr;

@@ -60,21 +60,46 @@ enum class ExprSpecial {
 enum class UnaryOp { Neg, Not };
 
 enum class BinaryOp {
-  Add, Sub, Mul,         // Int or Float
-  Div,                   // Float
-  FloorDiv, Mod,         // Int, floor; x // 0 = x % 0 = 0
-  BitAnd, BitOr, BitXor, // Int
-  Shl, Shr,              // Int; a count outside 0..63 gives 0
-  Lt, Le, Gt, Ge,        // Int or Float operands, gives Bool
-  Eq, Ne,                // also Bool operands
-  And, Or,               // Bool
+  Add,
+  Sub,
+  Mul, // Int or Float
+  Div, // Float
+  FloorDiv,
+  Mod, // Int, floor; x // 0 = x % 0 = 0
+  BitAnd,
+  BitOr,
+  BitXor, // Int
+  Shl,
+  Shr, // Int; a count outside 0..63 gives 0
+  Lt,
+  Le,
+  Gt,
+  Ge, // Int or Float operands, gives Bool
+  Eq,
+  Ne, // also Bool operands
+  And,
+  Or, // Bool
 };
 
 enum class ExprFunction {
-  Abs, Relu,                                                                // type kept
-  Min, Max,                                                                 // two or more
-  Exp, Exp2, Log, Log2, Sqrt, Rsqrt, Tanh, Sigmoid, Sin, Cos, Erf, Pow,     // Float
-  Floor, Ceil,                                                              // Float -> Int
+  Abs,
+  Relu, // type kept
+  Min,
+  Max, // two or more
+  Exp,
+  Exp2,
+  Log,
+  Log2,
+  Sqrt,
+  Rsqrt,
+  Tanh,
+  Sigmoid,
+  Sin,
+  Cos,
+  Erf,
+  Pow, // Float
+  Floor,
+  Ceil, // Float -> Int
 };
 
 /// As written: "//", "&&", "exp2", "score".
@@ -92,9 +117,9 @@ struct Expr {
   SourceRange where;
 
   std::vector<ExprRef> args;
-  std::string name;       ///< see ExprKind. A Binary named "h_kv" is `h // (H // Hkv)` as the name
-  int64_t intValue = 0;   ///< Number of type Int, and Bool (0 or 1)
-  double floatValue = 0;  ///< Number of type Float
+  std::string name;      ///< see ExprKind. A Binary named "h_kv" is `h // (H // Hkv)` as the name
+  int64_t intValue = 0;  ///< Number of type Int, and Bool (0 or 1)
+  double floatValue = 0; ///< Number of type Float
   ExprSpecial special = ExprSpecial::Score;
   UnaryOp unary = UnaryOp::Neg;
   BinaryOp binary = BinaryOp::Add;
@@ -158,8 +183,7 @@ using ValueMap = std::map<std::string, ExprValue, std::less<>>;
 std::optional<ExprValue> evaluateConstant(const Expr &expr, const ValueMap &values);
 
 /// The same for an integer expression and sizes.
-std::optional<int64_t> evaluateSize(const Expr &expr,
-                                    const std::map<std::string, int64_t> &sizes);
+std::optional<int64_t> evaluateSize(const Expr &expr, const std::map<std::string, int64_t> &sizes);
 
 } // namespace heddle
 

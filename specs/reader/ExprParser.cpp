@@ -41,9 +41,9 @@ struct Token {
 
 int levelOf(const std::string &op) {
   static const std::pair<const char *, int> levels[] = {
-      {"||", 1}, {"&&", 2}, {"<", 3},  {"<=", 3}, {">", 3},  {">=", 3}, {"==", 3},
-      {"!=", 3}, {"|", 4},  {"^", 5},  {"&", 6},  {"<<", 7}, {">>", 7}, {"+", 8},
-      {"-", 8},  {"*", 9},  {"/", 9},  {"//", 9}, {"%", 9}};
+      {"||", 1}, {"&&", 2}, {"<", 3}, {"<=", 3}, {">", 3},  {">=", 3}, {"==", 3},
+      {"!=", 3}, {"|", 4},  {"^", 5}, {"&", 6},  {"<<", 7}, {">>", 7}, {"+", 8},
+      {"-", 8},  {"*", 9},  {"/", 9}, {"//", 9}, {"%", 9}};
   for (auto [name, level] : levels)
     if (op == name)
       return level;
@@ -58,7 +58,8 @@ public:
 
   RawRef parse() {
     if (text.size() > maxLength) {
-      diagnostics.error(SpecCode::TooLarge, value.where, "an expression has at most 4096 characters");
+      diagnostics.error(SpecCode::TooLarge, value.where,
+                        "an expression has at most 4096 characters");
       return nullptr;
     }
     advance();
@@ -79,12 +80,14 @@ private:
     std::string found = current.kind == Token::Kind::End ? "the end" : "'" + current.text + "'";
     // Spellings of other languages.
     static const std::pair<const char *, const char *> others[] = {
-        {"and", "&&"}, {"or", "||"}, {"not", "!"}, {"=", "=="}, {"**", "pow(x, y)"}, {"\u2264", "<="}, {"\u2265", ">="}};
+        {"and", "&&"},       {"or", "||"},     {"not", "!"},    {"=", "=="},
+        {"**", "pow(x, y)"}, {"\u2264", "<="}, {"\u2265", ">="}};
     std::string help;
     for (auto [other, ours] : others)
       if (current.text == other)
         help = std::string("write ") + ours;
-    diagnostics.error(SpecCode::Syntax, place(current.begin, std::max(current.end, current.begin + 1)),
+    diagnostics.error(SpecCode::Syntax,
+                      place(current.begin, std::max(current.end, current.begin + 1)),
                       expected + ", found " + found, help);
   }
   void advance() {
@@ -95,16 +98,19 @@ private:
       return;
     size_t begin = at;
     unsigned char c = static_cast<unsigned char>(text[at]);
-    if (std::isdigit(c) || (c == '.' && at + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[at + 1])))) {
+    if (std::isdigit(c) || (c == '.' && at + 1 < text.size() &&
+                            std::isdigit(static_cast<unsigned char>(text[at + 1])))) {
       number();
       current.kind = Token::Kind::Number;
     } else if (std::isalpha(c) || c == '_') {
-      while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_'))
+      while (at < text.size() &&
+             (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_'))
         ++at;
       current.kind = Token::Kind::Name;
     } else {
       // All of a character that is no ASCII: messages quote it.
-      while (c >= 0x80 && at + 1 < text.size() && (static_cast<unsigned char>(text[at + 1]) & 0xc0) == 0x80)
+      while (c >= 0x80 && at + 1 < text.size() &&
+             (static_cast<unsigned char>(text[at + 1]) & 0xc0) == 0x80)
         ++at;
       static const char *const two[] = {"//", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||"};
       at += 1;
@@ -160,7 +166,8 @@ private:
     if (!accept(op))
       fail(std::string("expected '") + op + "'");
   }
-  RawRef make(RawExpr::Kind kind, std::string name, std::vector<RawRef> args, size_t begin, size_t end) {
+  RawRef make(RawExpr::Kind kind, std::string name, std::vector<RawRef> args, size_t begin,
+              size_t end) {
     if (++nodes > maxNodes && !failed) {
       failed = true;
       diagnostics.error(SpecCode::TooLarge, value.where,
@@ -185,8 +192,7 @@ private:
       RawRef yes = select();
       expect(":");
       RawRef no = failed ? nullptr : select();
-      test = failed ? nullptr
-                    : make(RawExpr::Kind::Select, "?:", {test, yes, no}, begin, last);
+      test = failed ? nullptr : make(RawExpr::Kind::Select, "?:", {test, yes, no}, begin, last);
     }
     --nesting;
     return failed ? nullptr : test;
@@ -259,7 +265,8 @@ private:
     made.number = std::strtod(token.text.c_str(), nullptr);
     if (isInteger && (errno || made.integer > (int64_t(1) << 53))) {
       failed = true;
-      diagnostics.error(SpecCode::TooLarge, node->where, "the integer " + token.text + " is beyond 2^53");
+      diagnostics.error(SpecCode::TooLarge, node->where,
+                        "the integer " + token.text + " is beyond 2^53");
     }
     return failed ? nullptr : node;
   }

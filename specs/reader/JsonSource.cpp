@@ -76,7 +76,9 @@ public:
       leafValue->boolean = value;
     return leafValue;
   }
-  bool number_integer(number_integer_t value) override { return number(double(value), value, true); }
+  bool number_integer(number_integer_t value) override {
+    return number(double(value), value, true);
+  }
   bool number_unsigned(number_unsigned_t value) override {
     return number(double(value), int64_t(std::min<uint64_t>(value, INT64_MAX)), true);
   }
@@ -100,7 +102,8 @@ public:
     JsonValue &object = *stack.back();
     for (size_t i = 0; i < object.members.size(); ++i)
       if (object.members[i].first == value) {
-        auto &error = diagnostics.error(SpecCode::Syntax, where, "the key '" + value + "' is given twice");
+        auto &error =
+            diagnostics.error(SpecCode::Syntax, where, "the key '" + value + "' is given twice");
         error.notes.push_back({object.keys[i], "it was given here first"});
         return false;
       }
@@ -112,14 +115,16 @@ public:
                    const nlohmann::json::exception &exception) override {
     size_t at = position ? position - 1 : 0;
     std::string what = exception.what();
-    if (size_t dash = what.find("; "); dash != std::string::npos) // "expected ..." or "last read ..."
+    if (size_t dash = what.find("; ");
+        dash != std::string::npos) // "expected ..." or "last read ..."
       what = what.substr(dash + 2);
     bool end = at >= text.size();
     std::string message = end ? "the file ends too early" : "this is no JSON";
     if (!end && (text[at] == '}' || text[at] == ']'))
       message = "a value is missing before '" + std::string(1, text[at]) + "'";
-    diagnostics.error(SpecCode::Syntax, diagnostics.getSource().range(std::min(at, text.size()), at + 1),
-                      message, end ? "" : "JSON has no comments and no comma behind the last element");
+    diagnostics.error(SpecCode::Syntax,
+                      diagnostics.getSource().range(std::min(at, text.size()), at + 1), message,
+                      end ? "" : "JSON has no comments and no comma behind the last element");
     (void)last;
     return false;
   }
@@ -136,7 +141,8 @@ private:
   }
   SourceRange word() {
     size_t begin = next(), end = begin;
-    while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) || std::strchr("+-.", text[end])))
+    while (end < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[end])) || std::strchr("+-.", text[end])))
       ++end;
     return range(begin, end);
   }
@@ -171,7 +177,8 @@ private:
     added->integer = integer;
     added->text = text.substr(where.begin, where.end - where.begin);
     if (isInteger && (integer > maxInteger || integer < -maxInteger)) {
-      diagnostics.error(SpecCode::TooLarge, where, "the integer " + added->text + " is beyond 2^53");
+      diagnostics.error(SpecCode::TooLarge, where,
+                        "the integer " + added->text + " is beyond 2^53");
       return false;
     }
     return true;

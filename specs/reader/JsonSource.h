@@ -18,8 +18,8 @@ struct JsonValue {
   SourceRange where;
   bool boolean = false;
   int64_t integer = 0;
-  double number = 0;  ///< Integer and Float
-  std::string text;   ///< String, decoded; a number as written
+  double number = 0; ///< Integer and Float
+  std::string text;  ///< String, decoded; a number as written
   std::vector<JsonValue> elements;
   std::vector<std::pair<std::string, JsonValue>> members;
   std::vector<SourceRange> keys; ///< of the members

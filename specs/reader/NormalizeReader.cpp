@@ -32,9 +32,9 @@ bool BodyReader::offset(AttendStep &step) {
   return true;
 }
 
-static constexpr const char *normalizeHelp =
-    "one of \"softmax\", {\"softmax\": {\"sink\": ..}}, {\"map\": .., \"divide\": ..}, {\"given\": ..}, "
-    "{\"nested\": {\"group\": .., \"leader\": ..}}";
+static constexpr const char *normalizeHelp = "one of \"softmax\", {\"softmax\": {\"sink\": ..}}, "
+                                             "{\"map\": .., \"divide\": ..}, {\"given\": ..}, "
+                                             "{\"nested\": {\"group\": .., \"leader\": ..}}";
 
 bool BodyReader::normalizeObject(AttendStep &step, AttendSource &keys, const JsonValue &value,
                                  const Scope::View &pair, const Scope::View &row) {
@@ -43,12 +43,14 @@ bool BodyReader::normalizeObject(AttendStep &step, AttendSource &keys, const Jso
   if (const JsonValue *softmax = value.find("softmax")) {
     if (softmax->kind != JsonValue::Kind::Object)
       return fail(SpecCode::Type, softmax->where, "expected {\"sink\": ..}", normalizeHelp);
-    return checkKeys(*softmax, {"sink"}, diagnostics) && part(*softmax, "sink", row, ExprType::Float, step.sink);
+    return checkKeys(*softmax, {"sink"}, diagnostics) &&
+           part(*softmax, "sink", row, ExprType::Float, step.sink);
   }
   if (const JsonValue *nested = value.find("nested")) {
     step.normalize = NormalizeKind::Nested;
     if (nested->kind != JsonValue::Kind::Object)
-      return fail(SpecCode::Type, nested->where, "expected {\"group\": .., \"leader\": ..}", normalizeHelp);
+      return fail(SpecCode::Type, nested->where, "expected {\"group\": .., \"leader\": ..}",
+                  normalizeHelp);
     for (const char *key : {"group", "leader"})
       if (!nested->find(key))
         return fail(SpecCode::Missing, nested->where, std::string("'") + key + "' is missing");
@@ -70,7 +72,8 @@ bool BodyReader::normalizeObject(AttendStep &step, AttendSource &keys, const Jso
          part(value, "divide", sum, ExprType::Float, step.divide);
 }
 
-bool BodyReader::normalize(AttendStep &step, AttendSource &keys, const Scope::View &pair, const Scope::View &row) {
+bool BodyReader::normalize(AttendStep &step, AttendSource &keys, const Scope::View &pair,
+                           const Scope::View &row) {
   const JsonValue *value = body.find("normalize");
   if (!value)
     return true;
@@ -82,10 +85,12 @@ bool BodyReader::normalize(AttendStep &step, AttendSource &keys, const Scope::Vi
   return normalizeObject(step, keys, *value, pair, row);
 }
 
-bool BodyReader::statistic(AttendStep &step, AttendSource &keys, const std::string &name, const JsonValue &value,
-                           SourceRange where, const Scope::View &pair, bool isFirst) {
+bool BodyReader::statistic(AttendStep &step, AttendSource &keys, const std::string &name,
+                           const JsonValue &value, SourceRange where, const Scope::View &pair,
+                           bool isFirst) {
   if (value.kind != JsonValue::Kind::Object)
-    return fail(SpecCode::Type, value.where, std::string("a statistic is an object, got ") + value.kindName());
+    return fail(SpecCode::Type, value.where,
+                std::string("a statistic is an object, got ") + value.kindName());
   if (!checkKeys(value, {"value", "with", "over", "index"}, diagnostics))
     return false;
   if (!value.find("value"))
@@ -94,10 +99,13 @@ bool BodyReader::statistic(AttendStep &step, AttendSource &keys, const std::stri
   statistic.name = name;
   statistic.where = where;
   if (!isName(name) || isReserved(name) || scope.isTaken(name) || scope.findIndex(name))
-    return fail(SpecCode::Shadow, where, "'" + name + "' already means something here, or is no name",
+    return fail(SpecCode::Shadow, where,
+                "'" + name + "' already means something here, or is no name",
                 "give the statistic another name");
   using K = ReductionKind;
-  if (!reduction(value, {K::Sum, K::Prod, K::Max, K::Min, K::Mean, K::Any, K::All, K::ArgMax, K::ArgMin, K::LogSumExp},
+  if (!reduction(value,
+                 {K::Sum, K::Prod, K::Max, K::Min, K::Mean, K::Any, K::All, K::ArgMax, K::ArgMin,
+                  K::LogSumExp},
                  statistic.with) ||
       !declarations(value, "index", statistic.index))
     return false;
@@ -105,9 +113,11 @@ bool BodyReader::statistic(AttendStep &step, AttendSource &keys, const std::stri
   if (const JsonValue *over = value.find("over")) {
     statistic.over.clear();
     if (over->kind != JsonValue::Kind::Array)
-      return fail(SpecCode::Type, over->where, std::string("expected a list of names, got ") + over->kindName());
+      return fail(SpecCode::Type, over->where,
+                  std::string("expected a list of names, got ") + over->kindName());
     for (const JsonValue &element : over->elements) {
-      bool known = std::find(pair.indices.begin(), pair.indices.end(), element.text) != pair.indices.end();
+      bool known =
+          std::find(pair.indices.begin(), pair.indices.end(), element.text) != pair.indices.end();
       if (!known)
         return fail(SpecCode::UnknownName, element.where, "'" + element.text + "' is no index here",
                     "known here: " + joinNames(pair.indices));
@@ -132,19 +142,23 @@ bool BodyReader::statistic(AttendStep &step, AttendSource &keys, const std::stri
   return true;
 }
 
-bool BodyReader::statistics(AttendStep &step, AttendSource &keys, const Scope::View &pair, bool isFirst) {
+bool BodyReader::statistics(AttendStep &step, AttendSource &keys, const Scope::View &pair,
+                            bool isFirst) {
   const JsonValue *value = body.find("stats");
   if (!value)
     return true;
   if (value->kind != JsonValue::Kind::Object)
-    return fail(SpecCode::Type, value->where, std::string("expected an object, got ") + value->kindName());
+    return fail(SpecCode::Type, value->where,
+                std::string("expected an object, got ") + value->kindName());
   for (size_t i = 0; i < value->members.size(); ++i)
-    if (!statistic(step, keys, value->members[i].first, value->members[i].second, value->keys[i], pair, isFirst))
+    if (!statistic(step, keys, value->members[i].first, value->members[i].second, value->keys[i],
+                   pair, isFirst))
       return false;
   return true;
 }
 
-bool BodyReader::weightAndGate(AttendStep &step, AttendSource &keys, const Scope::View &pair, bool isFirst) {
+bool BodyReader::weightAndGate(AttendStep &step, AttendSource &keys, const Scope::View &pair,
+                               bool isFirst) {
   Scope::View weighted = pair, gated{namesOf(step.rows)};
   weighted.specials.insert({ExprSpecial::Weight, ExprSpecial::Score});
   for (const AttendStatistic &statistic : step.stats)

@@ -31,7 +31,8 @@ Outputs attendOutputs(const AttendStep &step) {
   for (const AttendStatistic &statistic : step.stats) {
     OutputShape shape{{}, statistic.type};
     auto reduced = [&](const IndexRange &range) {
-      return std::find(statistic.over.begin(), statistic.over.end(), range.name) != statistic.over.end();
+      return std::find(statistic.over.begin(), statistic.over.end(), range.name) !=
+             statistic.over.end();
     };
     for (const IndexRange &range : step.rows)
       if (!reduced(range))

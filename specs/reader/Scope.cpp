@@ -10,19 +10,22 @@ namespace {
 constexpr uint32_t maxTree = 4096;
 
 const std::pair<const char *, ExprFunction> functions[] = {
-    {"abs", ExprFunction::Abs},     {"relu", ExprFunction::Relu},   {"min", ExprFunction::Min},
-    {"max", ExprFunction::Max},     {"exp", ExprFunction::Exp},     {"exp2", ExprFunction::Exp2},
-    {"log", ExprFunction::Log},     {"log2", ExprFunction::Log2},   {"sqrt", ExprFunction::Sqrt},
-    {"rsqrt", ExprFunction::Rsqrt}, {"tanh", ExprFunction::Tanh},   {"sigmoid", ExprFunction::Sigmoid},
-    {"sin", ExprFunction::Sin},     {"cos", ExprFunction::Cos},     {"erf", ExprFunction::Erf},
-    {"pow", ExprFunction::Pow},     {"floor", ExprFunction::Floor}, {"ceil", ExprFunction::Ceil}};
+    {"abs", ExprFunction::Abs},     {"relu", ExprFunction::Relu},
+    {"min", ExprFunction::Min},     {"max", ExprFunction::Max},
+    {"exp", ExprFunction::Exp},     {"exp2", ExprFunction::Exp2},
+    {"log", ExprFunction::Log},     {"log2", ExprFunction::Log2},
+    {"sqrt", ExprFunction::Sqrt},   {"rsqrt", ExprFunction::Rsqrt},
+    {"tanh", ExprFunction::Tanh},   {"sigmoid", ExprFunction::Sigmoid},
+    {"sin", ExprFunction::Sin},     {"cos", ExprFunction::Cos},
+    {"erf", ExprFunction::Erf},     {"pow", ExprFunction::Pow},
+    {"floor", ExprFunction::Floor}, {"ceil", ExprFunction::Ceil}};
 } // namespace
 
 bool heddle::isReserved(const std::string &name) {
   static const std::set<std::string> words = {
-      "true", "false",  "inf", "pi",  "causal", "pos",    "q_idx", "kv_idx", "h_kv", "source",
-      "score", "weight", "sum", "query", "key",  "dot",    "window", "random", "where", "select",
-      "round"};
+      "true",   "false", "inf",    "pi",     "causal", "pos",    "q_idx",
+      "kv_idx", "h_kv",  "source", "score",  "weight", "sum",    "query",
+      "key",    "dot",   "window", "random", "where",  "select", "round"};
   if (words.count(name))
     return true;
   for (const auto &[word, function] : functions)
@@ -104,7 +107,8 @@ ExprRef Scope::resolve(const RawRef &raw, const View &seen, ExprType type) {
   else if (expr->type == ExprType::Bool)
     help = "a number from a bool is written c ? 1 : 0";
   return fail(SpecCode::Type, raw->where,
-              "expected " + std::string(spelling(type)) + ", got " + std::string(spelling(expr->type)),
+              "expected " + std::string(spelling(type)) + ", got " +
+                  std::string(spelling(expr->type)),
               help);
 }
 
@@ -165,7 +169,7 @@ ExprRef Scope::name(const RawExpr &raw) {
     if (param->isRuntime)
       return makeName(ExprKind::Param, word, param->value.type, raw.where);
     const ExprValue &value = param->value;
-    return value.type == ExprType::Float ? makeFloat(value.f, raw.where)
+    return value.type == ExprType::Float  ? makeFloat(value.f, raw.where)
            : value.type == ExprType::Bool ? makeBool(value.i, raw.where)
                                           : makeInt(value.i, raw.where);
   }
@@ -192,7 +196,8 @@ ExprRef Scope::keyHead(const RawExpr &raw) {
   if (!heads || !keyHeads || !visible("h"))
     return fail(SpecCode::Scope, raw.where, "'h_kv' has no value here",
                 "it needs the row index h, and a read where h_kv stands alone");
-  ExprRef group = makeBinary(BinaryOp::FloorDiv, heads->extent.size, keyHeads->extent.size, raw.where);
+  ExprRef group =
+      makeBinary(BinaryOp::FloorDiv, heads->extent.size, keyHeads->extent.size, raw.where);
   ExprRef h = makeName(ExprKind::Index, "h", ExprType::Int, raw.where);
   auto expr = std::make_shared<Expr>(*makeBinary(BinaryOp::FloorDiv, h, group, raw.where));
   expr->name = "h_kv";
@@ -244,8 +249,8 @@ ExprRef Scope::read(const RawExpr &raw) {
   }
   if (tensor->axes.size() != raw.args.size())
     return fail(SpecCode::Rank, raw.where,
-                "'" + raw.text + "' has " + counted(tensor->axes.size(), "axis", "axes") + ", got " +
-                    counted(raw.args.size(), "subscript", "subscripts"));
+                "'" + raw.text + "' has " + counted(tensor->axes.size(), "axis", "axes") +
+                    ", got " + counted(raw.args.size(), "subscript", "subscripts"));
   std::vector<ExprRef> subscripts;
   for (const RawRef &arg : raw.args) {
     ExprRef subscript = node(*arg);
@@ -275,7 +280,8 @@ ExprRef Scope::call(const RawExpr &raw) {
   if (!function) {
     std::string nearest = nearestName(raw.text, names);
     return fail(SpecCode::UnknownName, raw.where, "unknown function '" + raw.text + "'",
-                nearest.empty() ? "there are " + joinNames(names) : "did you mean '" + nearest + "'?");
+                nearest.empty() ? "there are " + joinNames(names)
+                                : "did you mean '" + nearest + "'?");
   }
   bool many = *function == ExprFunction::Min || *function == ExprFunction::Max;
   size_t count = *function == ExprFunction::Pow ? 2 : 1;
@@ -311,8 +317,8 @@ ExprRef Scope::window(const RawExpr &raw) {
     if (!width)
       return nullptr;
     if (width->type != ExprType::Int)
-      return fail(SpecCode::Type, raw.args[i]->where, "a window is an integer, got " +
-                                                          std::string(spelling(width->type)));
+      return fail(SpecCode::Type, raw.args[i]->where,
+                  "a window is an integer, got " + std::string(spelling(width->type)));
     ExprRef far = i == 0 ? makeBinary(BinaryOp::Sub, pos, key, raw.where)
                          : makeBinary(BinaryOp::Sub, key, pos, raw.where);
     ExprRef near = makeBinary(BinaryOp::Le, far, width, raw.where);

@@ -32,7 +32,9 @@ template <typename T> static const T *byName(const std::vector<T> &list, std::st
 }
 const SpecDim *Spec::findDim(std::string_view dim) const { return byName(dims, dim); }
 const SpecParam *Spec::findParam(std::string_view param) const { return byName(params, param); }
-const SpecTensor *Spec::findTensor(std::string_view tensor) const { return byName(tensors, tensor); }
+const SpecTensor *Spec::findTensor(std::string_view tensor) const {
+  return byName(tensors, tensor);
+}
 const SpecTensor *Spec::findOutput(size_t step, std::string_view kind) const {
   for (const StepOutput &output : steps[step].outputs)
     if (output.kind == kind)
@@ -56,10 +58,12 @@ std::optional<ValueMap> Spec::resolveSizes(const std::map<std::string, int64_t> 
     } else if (dim.kind == SpecDim::Kind::Any) {
       auto given = sizes.find(dim.name), shown = example.find(dim.name);
       if (given == sizes.end() && (!useExample || shown == example.end()))
-        return fail("the size of '" + dim.name + "' is not known: give --shape " + dim.name + "=..");
+        return fail("the size of '" + dim.name + "' is not known: give --shape " + dim.name +
+                    "=..");
       int64_t size = given != sizes.end() ? given->second : shown->second;
       if (size < 0 || size > (int64_t(1) << 31) - 1)
-        return fail("the size of '" + dim.name + "' is " + std::to_string(size) + "; at most 2147483647");
+        return fail("the size of '" + dim.name + "' is " + std::to_string(size) +
+                    "; at most 2147483647");
       values[dim.name] = ExprValue::ofInt(size);
     }
   }
@@ -72,7 +76,8 @@ std::optional<ValueMap> Spec::resolveSizes(const std::map<std::string, int64_t> 
           values[dim.name] = *value;
         }
   for (const SpecRequire &require : requires_)
-    if (std::optional<ExprValue> holds = evaluateConstant(*require.condition, values); holds && !holds->i)
+    if (std::optional<ExprValue> holds = evaluateConstant(*require.condition, values);
+        holds && !holds->i)
       return fail("the spec requires " + require.text);
   return values;
 }

@@ -81,11 +81,11 @@ struct IndexRange {
 /// An input or the output of a step.
 struct SpecTensor {
   std::string name;
-  std::vector<Extent> axes;            ///< memory order
-  ExprType type = ExprType::Float;     ///< what a read gives
-  std::optional<StorageType> storage;  ///< inputs and results; none: an intermediate
-  int step = -1;                       ///< the step that makes it; -1: an input
-  std::string output;                  ///< which output of that step ("out", "lse", "state", ...)
+  std::vector<Extent> axes;           ///< memory order
+  ExprType type = ExprType::Float;    ///< what a read gives
+  std::optional<StorageType> storage; ///< inputs and results; none: an intermediate
+  int step = -1;                      ///< the step that makes it; -1: an input
+  std::string output;                 ///< which output of that step ("out", "lse", "state", ...)
   bool isResult = false;
   std::optional<std::pair<ExprRef, ExprRef>> range; ///< [first, end), inputs only
   bool sorted = false, distinct = false;
@@ -175,11 +175,11 @@ struct RecurStep {
   ExprRef value;                           ///< Float of R, e; Number 1.0 by default
   ExprRef decay;                           ///< Float of R, d, e; Number 1.0 by default
   RecurRule rule = RecurRule::Add;
-  ExprRef beta;                            ///< Float of R, d, e; Number 1.0 by default
-  ExprRef momentum;                        ///< Float of R, d, e; Number 0.0 by default
-  ExprRef chunk;                           ///< Int over dims and params; Number 1 by default
+  ExprRef beta;     ///< Float of R, d, e; Number 1.0 by default
+  ExprRef momentum; ///< Float of R, d, e; Number 0.0 by default
+  ExprRef chunk;    ///< Int over dims and params; Number 1 by default
   bool readBefore = false;
-  ExprRef divide;                          ///< Float of Sum, R; null: none
+  ExprRef divide;                               ///< Float of Sum, R; null: none
   ExprRef initial, initialSum, initialMomentum; ///< Float of the state's indices; null: 0
   bool reverse = false;
   SourceRange whereDecay, whereRule, whereDivide, whereReverse; ///< the keys, if written
@@ -216,9 +216,9 @@ struct Spec {
   std::vector<SpecDim> dims;
   std::vector<SpecParam> params;
   std::vector<SpecRequire> requires_;
-  std::vector<SpecTensor> tensors;  ///< inputs in the order of the file, then step outputs
+  std::vector<SpecTensor> tensors; ///< inputs in the order of the file, then step outputs
   std::vector<SpecStep> steps;
-  std::vector<std::string> results; ///< tensor names, in the order of the file
+  std::vector<std::string> results;       ///< tensor names, in the order of the file
   std::map<std::string, int64_t> example; ///< sizes of "any" dims
 
   /// Null if there is none.
@@ -231,8 +231,8 @@ struct Spec {
   /// All dims and run-time params: `sizes` for "any" dims (`example` where absent, if
   /// `useExample`), defaults for params, derived dims evaluated. Empty if a size is missing or one
   /// comes out negative or over 2^31 - 1; `fault` then says which and why.
-  std::optional<ValueMap> resolveSizes(const std::map<std::string, int64_t> &sizes,
-                                       bool useExample, std::string *fault) const;
+  std::optional<ValueMap> resolveSizes(const std::map<std::string, int64_t> &sizes, bool useExample,
+                                       std::string *fault) const;
 };
 
 } // namespace heddle

@@ -31,14 +31,16 @@ const JsonValue *FileReader::object(const JsonValue &root, const char *key, bool
 }
 
 bool FileReader::header(const JsonValue &root) {
-  if (!checkKeys(root, {"heddle", "name", "about", "source", "dims", "params", "require", "tensors",
-                        "steps", "results", "example"},
+  if (!checkKeys(root,
+                 {"heddle", "name", "about", "source", "dims", "params", "require", "tensors",
+                  "steps", "results", "example"},
                  diagnostics))
     return false;
   SourceRange start = diagnostics.getSource().range(root.where.begin, root.where.begin + 1);
   const JsonValue *format = root.find("heddle"), *name = root.find("name");
   if (!format)
-    return fail(SpecCode::Missing, start, "'heddle' is missing", "a spec starts with \"heddle\": 1");
+    return fail(SpecCode::Missing, start, "'heddle' is missing",
+                "a spec starts with \"heddle\": 1");
   if (format->kind != JsonValue::Kind::Integer || format->integer != 1)
     return fail(SpecCode::Type, format->where, "this reads format 1, got " + format->text);
   if (!name)
@@ -69,7 +71,8 @@ bool FileReader::tensorRange(SpecTensor &tensor, const JsonValue &value) {
   if (!range) {
     if (!isInteger)
       return true;
-    return fail(SpecCode::Missing, tensor.where, "'range' is missing: the values of '" + tensor.name + "'",
+    return fail(SpecCode::Missing, tensor.where,
+                "'range' is missing: the values of '" + tensor.name + "'",
                 "\"range\": [first, end]");
   }
   if (range->kind != JsonValue::Kind::Array || range->elements.size() != 2)
@@ -77,7 +80,8 @@ bool FileReader::tensorRange(SpecTensor &tensor, const JsonValue &value) {
   ExprRef ends[2];
   for (int i = 0; i < 2; ++i) {
     RawRef raw = parseExpr(range->elements[i], diagnostics);
-    if (!raw || !(ends[i] = scope.resolve(raw, Scope::View::constants(), isInteger ? ExprType::Int : ExprType::Float)))
+    if (!raw || !(ends[i] = scope.resolve(raw, Scope::View::constants(),
+                                          isInteger ? ExprType::Int : ExprType::Float)))
       return false;
   }
   tensor.range = {ends[0], ends[1]};
@@ -88,7 +92,8 @@ bool FileReader::tensor(const std::string &name, const JsonValue &value, SourceR
   if (!isName(name))
     return fail(SpecCode::Syntax, where, "'" + name + "' is no name");
   if (value.kind != JsonValue::Kind::Object)
-    return fail(SpecCode::Type, value.where, std::string("expected an object, got ") + value.kindName());
+    return fail(SpecCode::Type, value.where,
+                std::string("expected an object, got ") + value.kindName());
   if (!checkKeys(value, {"dims", "type", "range", "sorted", "distinct", "about"}, diagnostics))
     return false;
   SpecTensor tensor;
@@ -96,12 +101,15 @@ bool FileReader::tensor(const std::string &name, const JsonValue &value, SourceR
   tensor.where = where;
   const JsonValue *type = value.find("type"), *dims = value.find("dims");
   if (!type || !dims)
-    return fail(SpecCode::Missing, where, std::string("'") + (type ? "dims" : "type") + "' is missing");
+    return fail(SpecCode::Missing, where,
+                std::string("'") + (type ? "dims" : "type") + "' is missing");
   tensor.storage = storageOf(type->text);
   if (type->text == "e4m3" || type->text == "e5m2")
-    return fail(SpecCode::Later, type->where, "the type '" + type->text + "' cannot be compiled yet");
+    return fail(SpecCode::Later, type->where,
+                "the type '" + type->text + "' cannot be compiled yet");
   if (!tensor.storage)
-    return fail(SpecCode::Type, type->where, "unknown type '" + type->text + "'", "one of f32, f16, bf16, i8, i32, bool");
+    return fail(SpecCode::Type, type->where, "unknown type '" + type->text + "'",
+                "one of f32, f16, bf16, i8, i32, bool");
   tensor.type = valueType(*tensor.storage);
   if (dims->kind != JsonValue::Kind::Array || dims->elements.size() > 8)
     return fail(SpecCode::Rank, dims->where, "a tensor has a list of 0 to 8 dims");
@@ -117,10 +125,12 @@ bool FileReader::tensor(const std::string &name, const JsonValue &value, SourceR
   }
   if (!tensorRange(tensor, value))
     return false;
-  for (auto [key, flag] : {std::pair("sorted", &tensor.sorted), std::pair("distinct", &tensor.distinct)})
+  for (auto [key, flag] :
+       {std::pair("sorted", &tensor.sorted), std::pair("distinct", &tensor.distinct)})
     if (const JsonValue *json = value.find(key)) {
       if (json->kind != JsonValue::Kind::Bool)
-        return fail(SpecCode::Type, json->where, std::string("expected true or false, got ") + json->kindName());
+        return fail(SpecCode::Type, json->where,
+                    std::string("expected true or false, got ") + json->kindName());
       *flag = json->boolean;
     }
   spec.tensors.push_back(tensor);
@@ -143,7 +153,8 @@ bool FileReader::requirements(const JsonValue &root) {
   if (!list)
     return true;
   if (list->kind != JsonValue::Kind::Array)
-    return fail(SpecCode::Type, list->where, std::string("expected a list of conditions, got ") + list->kindName());
+    return fail(SpecCode::Type, list->where,
+                std::string("expected a list of conditions, got ") + list->kindName());
   for (const JsonValue &element : list->elements) {
     SpecRequire require;
     RawRef raw = parseExpr(element, diagnostics);
@@ -162,8 +173,9 @@ bool FileReader::results(const JsonValue &root) {
     return false;
   for (size_t i = 0; i < list->members.size(); ++i) {
     const auto &[name, value] = list->members[i];
-    auto tensor = std::find_if(spec.tensors.begin(), spec.tensors.end(),
-                               [&, wanted = &name](const SpecTensor &t) { return t.name == *wanted; });
+    auto tensor =
+        std::find_if(spec.tensors.begin(), spec.tensors.end(),
+                     [&, wanted = &name](const SpecTensor &t) { return t.name == *wanted; });
     if (tensor == spec.tensors.end() || tensor->isInput())
       return fail(SpecCode::UnknownName, list->keys[i], "no step makes '" + name + "'");
     std::optional<StorageType> storage = storageOf(value.text);

@@ -8,7 +8,8 @@
 namespace heddle {
 
 /// Tells of keys of an object that are not allowed, with the nearest that is; false if there were some.
-bool checkKeys(const JsonValue &object, const std::vector<std::string> &allowed, Diagnostics &diagnostics);
+bool checkKeys(const JsonValue &object, const std::vector<std::string> &allowed,
+               Diagnostics &diagnostics);
 
 /// Reads the step `{KIND: {...}, "as": ...}` number `number` and adds its outputs to the spec's tensors;
 /// the first fault is told.

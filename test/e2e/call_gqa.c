@@ -33,7 +33,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   long q_size, k_size, v_size;
-  char *q = read_all(argv[1], &q_size), *k = read_all(argv[2], &k_size), *v = read_all(argv[3], &v_size);
+  char *q = read_all(argv[1], &q_size), *k = read_all(argv[2], &k_size),
+       *v = read_all(argv[3], &v_size);
   int64_t n = (q_size - header) / (heads * depth * 2);
   char *o = malloc((size_t)q_size);
   float *l = malloc((size_t)n * heads * sizeof *l);
@@ -50,7 +51,8 @@ int main(int argc, char **argv) {
   heddle_pool *pool = heddle_pool_create(exec.threads);
   exec.parallel_for = heddle_pool_run;
   exec.context = pool;
-  gqa_args args = {.struct_size = sizeof args, .q = &tq, .k = &tk, .v = &tv, .o = &to, .l = &tl, .exec = &exec};
+  gqa_args args = {
+      .struct_size = sizeof args, .q = &tq, .k = &tk, .v = &tv, .o = &to, .l = &tl, .exec = &exec};
   int status = gqa_workspace(&args, &exec.workspace_bytes);
   if (!status)
     exec.workspace = malloc((size_t)exec.workspace_bytes);

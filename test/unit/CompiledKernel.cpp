@@ -75,8 +75,9 @@ CompiledKernel::CompiledKernel(const std::string &text, const std::string &targe
                                const std::string &schedule)
     : impl(std::make_unique<Impl>()) {
   DialectRegistry registry;
-  registry.insert<attn::AttnDialect, affine::AffineDialect, arith::ArithDialect, func::FuncDialect,
-                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
+  registry
+      .insert<attn::AttnDialect, affine::AffineDialect, arith::ArithDialect, func::FuncDialect,
+              math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   auto start = std::chrono::steady_clock::now();

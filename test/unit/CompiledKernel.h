@@ -23,14 +23,16 @@ struct Tensor {
 class CompiledKernel {
 public:
   /// Compiles text (MLIR, one function) for a target with a schedule wish; aborts the test on an error.
-  CompiledKernel(const std::string &text, const std::string &target, const std::string &schedule = "");
+  CompiledKernel(const std::string &text, const std::string &target,
+                 const std::string &schedule = "");
   ~CompiledKernel();
 
   /// Runs all stages on one thread: the tensors in order, then the dims.
   void run(const std::vector<Tensor *> &tensors, const std::vector<int64_t> &dims);
   /// The same, from slots.
   void runSlots(const std::vector<int64_t> &slots);
-  std::vector<int64_t> slots(const std::vector<Tensor *> &tensors, const std::vector<int64_t> &dims);
+  std::vector<int64_t> slots(const std::vector<Tensor *> &tensors,
+                             const std::vector<int64_t> &dims);
   int64_t numItems(unsigned stage, const std::vector<int64_t> &slots);
   void runItem(unsigned stage, const std::vector<int64_t> &slots, int64_t item);
 

@@ -23,7 +23,9 @@ std::string withDepth(std::string text, int64_t depth) {
     text.replace(at, 3, std::to_string(depth));
   return text;
 }
-bool hasAvx512() { return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"); }
+bool hasAvx512() {
+  return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
 
 /// Causal, bottom right, grouped heads; keys that no query keeps hold NaN.
 void checkCausal(CompiledKernel &kernel, int64_t N, int64_t M, int64_t D) {
@@ -101,7 +103,8 @@ void checkDecayed(CompiledKernel &kernel, int64_t N, int64_t D) {
           x = decay * x + double(k.data[row * D + d]) * v.data[row * D + e];
           out += q.data[row * D + d] * x;
         }
-        ASSERT_NEAR(o.data[row * D + e], out, 2e-4) << "head " << head << " token " << t << " N " << N;
+        ASSERT_NEAR(o.data[row * D + e], out, 2e-4)
+            << "head " << head << " token " << t << " N " << N;
       }
     }
     for (int64_t i = 0; i < D * D; ++i)

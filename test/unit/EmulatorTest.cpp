@@ -21,7 +21,8 @@ struct Machine {
     out.assign(1024, 0x5555555555555555u);
   }
   static std::string text(const std::string &registers, const std::string &body) {
-    return ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 a, .param .u64 b)\n{\n"
+    return ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 a, .param "
+           ".u64 b)\n{\n"
            ".reg .b64 %rd<9>;\n.reg .b32 %t<4>;\n" +
            registers +
            "\nld.param.b64 %rd0, [a];\nld.param.b64 %rd1, [b];\nmov.u32 %t0, %tid.x;\n"
@@ -111,15 +112,17 @@ TEST(Float, arithmeticAndNan) {
 TEST(Float, fmaRoundsOnce) {
   float a = 1 + 0x1p-12f, c = -(1 + 0x1p-11f);
   Machine m({bits(c) << 32 | bits(a)});
-  EXPECT_EQ(m.run(".reg .b32 %f<4>;", "ld.global.v2.b32 {%f0, %f1}, [%rd3];\nfma.rn.f32 %f2, %f0, %f0, %f1;\n"
-                                      "st.global.b32 [%rd4], %f2;"),
+  EXPECT_EQ(m.run(".reg .b32 %f<4>;",
+                  "ld.global.v2.b32 {%f0, %f1}, [%rd3];\nfma.rn.f32 %f2, %f0, %f0, %f1;\n"
+                  "st.global.b32 [%rd4], %f2;"),
             "");
   EXPECT_EQ(real(m.out[0]), 0x1p-24f);
 }
 
 uint64_t convert(const std::string &how, uint64_t input, bool from16, bool to16) {
   Machine m({input});
-  std::string in = from16 ? "b16 %h0" : "b32 %r0", out = to16 ? "b16 [%rd4], %h1" : "b32 [%rd4], %r1";
+  std::string in = from16 ? "b16 %h0" : "b32 %r0",
+              out = to16 ? "b16 [%rd4], %h1" : "b32 [%rd4], %r1";
   std::string operands = std::string(to16 ? " %h1, " : " %r1, ") + (from16 ? "%h0" : "%r0");
   EXPECT_EQ(m.run(".reg .b32 %r<2>;\n.reg .b16 %h<2>;",
                   "ld.global." + in + ", [%rd3];\n" + how + operands + ";\nst.global." + out + ";"),
@@ -127,10 +130,11 @@ uint64_t convert(const std::string &how, uint64_t input, bool from16, bool to16)
   return to16 ? uint16_t(m.out[0]) : uint32_t(m.out[0]);
 }
 TEST(Convert, sixteenBitFloats) {
-  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(1.0f + 0x1p-11f), false, true), 0x3c00u);      // tie to even
-  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(1.0f + 3 * 0x1p-11f), false, true), 0x3c02u);  // tie to even
-  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(65520.0f), false, true), 0x7c00u);             // inf
-  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(0x1p-24f), false, true), 1u);                  // the least
+  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(1.0f + 0x1p-11f), false, true), 0x3c00u); // tie to even
+  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(1.0f + 3 * 0x1p-11f), false, true),
+            0x3c02u);                                                         // tie to even
+  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(65520.0f), false, true), 0x7c00u); // inf
+  EXPECT_EQ(convert("cvt.rn.f16.f32", bits(0x1p-24f), false, true), 1u);      // the least
   EXPECT_EQ(convert("cvt.f32.f16", 0x3555, true, false), bits(0.333251953125f));
   EXPECT_EQ(convert("cvt.rn.bf16.f32", bits(1.0f + 0x1p-8f), false, true), 0x3f80u);
   EXPECT_EQ(convert("cvt.rn.bf16.f32", bits(1.0f + 3 * 0x1p-8f), false, true), 0x3f82u);
@@ -147,8 +151,10 @@ TEST(Convert, integers) {
 TEST(Compare, unorderedForms) {
   Machine m({bits(NAN)});
   EXPECT_EQ(m.run(".reg .b32 %f<2>;\n.reg .pred %p<3>;\n.reg .b32 %r<4>;",
-                  "ld.global.b32 %f0, [%rd3];\nsetp.lt.f32 %p0, %f0, 0f3F800000;\nsetp.ltu.f32 %p1, %f0, 0f3F800000;\n"
-                  "selp.b32 %r0, 1, 0, %p0;\nselp.b32 %r1, 1, 0, %p1;\nst.global.v2.b32 [%rd4], {%r0, %r1};"),
+                  "ld.global.b32 %f0, [%rd3];\nsetp.lt.f32 %p0, %f0, 0f3F800000;\nsetp.ltu.f32 "
+                  "%p1, %f0, 0f3F800000;\n"
+                  "selp.b32 %r0, 1, 0, %p0;\nselp.b32 %r1, 1, 0, %p1;\nst.global.v2.b32 [%rd4], "
+                  "{%r0, %r1};"),
             "");
   EXPECT_EQ(m.out[0], uint64_t(1) << 32);
 }
@@ -158,7 +164,11 @@ TEST(Approximate, staysInItsBoundAndMoves) {
   for (uint64_t perturb : {0, 1, 2}) {
     Machine m({bits(0.7f)});
     m.options.perturb = perturb;
-    EXPECT_EQ(m.run(".reg .b32 %f<2>;", "ld.global.b32 %f0, [%rd3];\nex2.approx.ftz.f32 %f1, %f0;\nst.global.b32 [%rd4], %f1;"), "");
+    EXPECT_EQ(
+        m.run(
+            ".reg .b32 %f<2>;",
+            "ld.global.b32 %f0, [%rd3];\nex2.approx.ftz.f32 %f1, %f0;\nst.global.b32 [%rd4], %f1;"),
+        "");
     seen.push_back(real(m.out[0]));
     EXPECT_NEAR(seen.back(), std::exp2(0.7), std::exp2(0.7) * 0x1.8p-22);
   }
@@ -171,7 +181,8 @@ TEST(Control, lanesDivergeAndMeet) {
   m.threads = 64;
   EXPECT_EQ(m.run(".reg .b32 %r<8>;\n.reg .pred %p<3>;",
                   "and.b32 %r0, %t0, 3;\nmov.b32 %r1, 0;\n"
-                  "again:\nadd.s32 %r1, %r1, %t0;\nsub.s32 %r0, %r0, 1;\nsetp.ge.s32 %p0, %r0, 0;\n@%p0 bra again;\n"
+                  "again:\nadd.s32 %r1, %r1, %t0;\nsub.s32 %r0, %r0, 1;\nsetp.ge.s32 %p0, %r0, "
+                  "0;\n@%p0 bra again;\n"
                   "shfl.sync.bfly.b32 %r2, %r1, 16, 31, -1;\nadd.s32 %r3, %r1, %r2;\nbar.sync 0;\n"
                   "st.global.b32 [%rd4], %r3;"),
             "");
@@ -183,17 +194,19 @@ TEST(Control, lanesDivergeAndMeet) {
 TEST(Control, branchesRoundAShuffle) {
   // Lane 0 skips a block; the rest must wait for it at the shuffle.
   Machine m;
-  EXPECT_EQ(m.run(".reg .b32 %r<8>;\n.reg .pred %p<3>;",
-                  "setp.eq.s32 %p0, %t0, 0;\nmov.b32 %r0, 5;\n@%p0 bra skip;\nmov.b32 %r0, 7;\nskip:\n"
-                  "shfl.sync.idx.b32 %r1, %r0, 0, 31, -1;\nst.global.b32 [%rd4], %r1;"),
-            "");
+  EXPECT_EQ(
+      m.run(".reg .b32 %r<8>;\n.reg .pred %p<3>;",
+            "setp.eq.s32 %p0, %t0, 0;\nmov.b32 %r0, 5;\n@%p0 bra skip;\nmov.b32 %r0, 7;\nskip:\n"
+            "shfl.sync.idx.b32 %r1, %r0, 0, 31, -1;\nst.global.b32 [%rd4], %r1;"),
+      "");
   EXPECT_EQ(uint32_t(m.out[9]), 5u);
 }
 TEST(Control, nestedScopesRepeatNames) {
   Machine m;
-  EXPECT_EQ(m.run(".reg .b32 %r<3>;", "{ .reg .b32 x; mov.b32 x, 3; bra done; done: mov.b32 %r0, x; }\n"
-                                      "{ .reg .b32 x; mov.b32 x, 4; bra done; done: mov.b32 %r1, x; }\n"
-                                      "add.s32 %r2, %r0, %r1;\nst.global.b32 [%rd4], %r2;"),
+  EXPECT_EQ(m.run(".reg .b32 %r<3>;",
+                  "{ .reg .b32 x; mov.b32 x, 3; bra done; done: mov.b32 %r0, x; }\n"
+                  "{ .reg .b32 x; mov.b32 x, 4; bra done; done: mov.b32 %r1, x; }\n"
+                  "add.s32 %r2, %r0, %r1;\nst.global.b32 [%rd4], %r2;"),
             "");
   EXPECT_EQ(uint32_t(m.out[0]), 7u);
 }
@@ -203,8 +216,10 @@ TEST(Control, sharedMemoryUnderEverySeed) {
     m.threads = 128;
     m.options.seed = seed;
     EXPECT_EQ(m.run(".shared .align 4 .b8 s[512];\n.reg .b64 %a<4>;\n.reg .b32 %r<4>;",
-                    "mov.b64 %a0, s;\nmul.wide.u32 %a1, %t0, 4;\nadd.s64 %a2, %a0, %a1;\nst.shared.b32 [%a2], %t0;\n"
-                    "bar.sync 0;\nsub.s32 %r0, 127, %t0;\nmul.wide.u32 %a1, %r0, 4;\nadd.s64 %a2, %a0, %a1;\n"
+                    "mov.b64 %a0, s;\nmul.wide.u32 %a1, %t0, 4;\nadd.s64 %a2, %a0, "
+                    "%a1;\nst.shared.b32 [%a2], %t0;\n"
+                    "bar.sync 0;\nsub.s32 %r0, 127, %t0;\nmul.wide.u32 %a1, %r0, 4;\nadd.s64 %a2, "
+                    "%a0, %a1;\n"
                     "ld.shared.b32 %r1, [%a2];\nst.global.b32 [%rd4], %r1;"),
               "");
     for (int t = 0; t < 128; ++t)
@@ -213,11 +228,14 @@ TEST(Control, sharedMemoryUnderEverySeed) {
 }
 TEST(Memory, genericAddressesOfSharedAndLocal) {
   Machine m;
-  EXPECT_EQ(m.run(".local .align 8 .b8 l[16];\n.shared .align 8 .b8 s[8];\n.reg .b64 %a<6>;",
-                  "mov.b64 %a0, l;\ncvta.local.u64 %a1, %a0;\nst.u64 [%a1+8], %rd2;\nld.local.u64 %a2, [l+8];\n"
-                  "mov.b64 %a3, s;\ncvta.shared.u64 %a4, %a3;\nst.u64 [%a4], 9;\nld.shared.u64 %a5, [s];\n"
-                  "add.s64 %a2, %a2, %a5;\nst.global.u64 [%rd4], %a2;"),
-            "");
+  EXPECT_EQ(
+      m.run(
+          ".local .align 8 .b8 l[16];\n.shared .align 8 .b8 s[8];\n.reg .b64 %a<6>;",
+          "mov.b64 %a0, l;\ncvta.local.u64 %a1, %a0;\nst.u64 [%a1+8], %rd2;\nld.local.u64 %a2, "
+          "[l+8];\n"
+          "mov.b64 %a3, s;\ncvta.shared.u64 %a4, %a3;\nst.u64 [%a4], 9;\nld.shared.u64 %a5, [s];\n"
+          "add.s64 %a2, %a2, %a5;\nst.global.u64 [%rd4], %a2;"),
+      "");
   EXPECT_EQ(m.out[3], 3 * 8 + 9u);
 }
 TEST(Memory, atomicsAdd) {
@@ -229,42 +247,64 @@ TEST(Memory, atomicsAdd) {
 }
 
 /// Each is found, and named with its line.
-void faulty(const std::string &registers, const std::string &body, const std::string &words, uint32_t threads = 32,
-            uint32_t blocks = 1) {
+void faulty(const std::string &registers, const std::string &body, const std::string &words,
+            uint32_t threads = 32, uint32_t blocks = 1) {
   Machine m;
   m.threads = threads, m.blocks = blocks;
   std::string fault = m.run(registers, body);
   EXPECT_NE(fault.find(words), std::string::npos) << "got: " << fault;
   EXPECT_NE(fault.find("line"), std::string::npos) << fault;
 }
-TEST(Faults, outOfBounds) { faulty("", "st.global.b64 [%rd1+8192], 0;", "is outside every allocation"); }
+TEST(Faults, outOfBounds) {
+  faulty("", "st.global.b64 [%rd1+8192], 0;", "is outside every allocation");
+}
 TEST(Faults, justOver) { faulty("", "ld.global.b64 %rd5, [%rd1+8188];", "misaligned"); }
 TEST(Faults, misaligned) { faulty("", "ld.global.b64 %rd5, [%rd3+4];", "misaligned"); }
-TEST(Faults, sharedOutOfBounds) { faulty(".shared .align 4 .b8 s[8];", "st.shared.b32 [s+8], %t0;", "outside shared memory"); }
-TEST(Faults, localOutOfBounds) { faulty(".local .align 4 .b8 l[8];", "st.local.b32 [l+8], %t0;", "outside local memory"); }
-TEST(Faults, unwrittenRegister) { faulty(".reg .b32 %r<2>;", "add.s32 %r1, %r0, 1;", "never written"); }
-TEST(Faults, unwrittenOnOneSide) {
-  faulty(".reg .b32 %r<2>;\n.reg .pred %p;", "setp.eq.s32 %p, %t0, 3;\n@!%p mov.b32 %r0, 1;\nst.global.b32 [%rd4], %r0;", "thread 3, line");
+TEST(Faults, sharedOutOfBounds) {
+  faulty(".shared .align 4 .b8 s[8];", "st.shared.b32 [s+8], %t0;", "outside shared memory");
 }
-TEST(Faults, unknownInstruction) { faulty("", "frobnicate.b32 %t0, %t0;", "'frobnicate.b32' is not supported"); }
-TEST(Faults, unknownModifier) { faulty("", "add.sat.s32 %t1, %t0, 1;", "modifier that is not supported: '.sat'"); }
+TEST(Faults, localOutOfBounds) {
+  faulty(".local .align 4 .b8 l[8];", "st.local.b32 [l+8], %t0;", "outside local memory");
+}
+TEST(Faults, unwrittenRegister) {
+  faulty(".reg .b32 %r<2>;", "add.s32 %r1, %r0, 1;", "never written");
+}
+TEST(Faults, unwrittenOnOneSide) {
+  faulty(".reg .b32 %r<2>;\n.reg .pred %p;",
+         "setp.eq.s32 %p, %t0, 3;\n@!%p mov.b32 %r0, 1;\nst.global.b32 [%rd4], %r0;",
+         "thread 3, line");
+}
+TEST(Faults, unknownInstruction) {
+  faulty("", "frobnicate.b32 %t0, %t0;", "'frobnicate.b32' is not supported");
+}
+TEST(Faults, unknownModifier) {
+  faulty("", "add.sat.s32 %t1, %t0, 1;", "modifier that is not supported: '.sat'");
+}
 TEST(Faults, unknownRegister) { faulty("", "mov.b32 %t0, %nope;", "'%nope' is not declared"); }
 TEST(Faults, unknownLabel) { faulty("", "bra nowhere;", "no label 'nowhere'"); }
-TEST(Faults, twoBlocksOneWord) { faulty("", "st.global.b32 [%rd1], %t0;", "written by another block", 1, 2); }
+TEST(Faults, twoBlocksOneWord) {
+  faulty("", "st.global.b32 [%rd1], %t0;", "written by another block", 1, 2);
+}
 TEST(Faults, barrierThatNotAllReach) {
-  faulty(".reg .pred %p;", "setp.lt.u32 %p, %t0, 32;\n@%p bra wait;\nret;\nwait: bar.sync 0;", "wait at a barrier", 64);
+  faulty(".reg .pred %p;", "setp.lt.u32 %p, %t0, 32;\n@%p bra wait;\nret;\nwait: bar.sync 0;",
+         "wait at a barrier", 64);
 }
 TEST(Faults, lanesWaitApart) {
-  faulty(".reg .pred %p;", "setp.lt.u32 %p, %t0, 7;\n@%p bra a;\nbar.sync 0;\nbra b;\na: bar.sync 0;\nb:\nmov.b32 %t1, 0;",
+  faulty(".reg .pred %p;",
+         "setp.lt.u32 %p, %t0, 7;\n@%p bra a;\nbar.sync 0;\nbra b;\na: bar.sync 0;\nb:\nmov.b32 "
+         "%t1, 0;",
          "wait for each other");
 }
 TEST(Faults, trap) { faulty("", "trap;", "trap"); }
 
 TEST(Parser, tellsTheLine) {
   std::string error;
-  for (const char *text : {"", ".version 7.0\n.target sm_80\n.visible .entry k()\n{\n", ".entry", "/* open", ".target gfx90",
-                           ".visible .entry k() { mov.b32 %r0, 0; ret; }", ".visible .entry k() { .reg .b32 %r<2>; add.s32 %r0, %r1; ret; }",
-                           ".visible .entry k() { .reg .b32 %r<99999999>; ret; }", ".visible .entry k() { mov.b32 ; }"}) {
+  for (const char *text :
+       {"", ".version 7.0\n.target sm_80\n.visible .entry k()\n{\n", ".entry", "/* open",
+        ".target gfx90", ".visible .entry k() { mov.b32 %r0, 0; ret; }",
+        ".visible .entry k() { .reg .b32 %r<2>; add.s32 %r0, %r1; ret; }",
+        ".visible .entry k() { .reg .b32 %r<99999999>; ret; }",
+        ".visible .entry k() { mov.b32 ; }"}) {
     error.clear();
     std::unique_ptr<Module> module = Module::parse(text, error);
     EXPECT_EQ(module == nullptr, *text != 0) << text;

@@ -1,5 +1,4 @@
-//===- InterpreterProgram.h - programs for the tests of the interpreter
-//------------------------===//
+//===- InterpreterProgram.h - programs for the tests of the interpreter --------------------===//
 
 #ifndef HEDDLE_TEST_UNIT_INTERPRETERPROGRAM_H
 #define HEDDLE_TEST_UNIT_INTERPRETERPROGRAM_H

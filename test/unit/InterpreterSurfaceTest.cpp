@@ -1,5 +1,4 @@
-//===- InterpreterSurfaceTest.cpp - corners of surface ops; integers; errors
-//-------------------===//
+//===- InterpreterSurfaceTest.cpp - corners of surface ops; integers; errors ---------------===//
 
 #include "test/unit/InterpreterProgram.h"
 #include <limits>

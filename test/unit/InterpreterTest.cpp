@@ -1,5 +1,4 @@
-//===- InterpreterTest.cpp - programs of tiles against definitions written naively
-//-------------===//
+//===- InterpreterTest.cpp - programs of tiles against definitions written naively ---------===//
 
 #include "test/unit/InterpreterProgram.h"
 #include <limits>

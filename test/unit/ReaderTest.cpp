@@ -26,7 +26,8 @@ std::vector<fs::path> specsIn(const std::string &folder) {
   std::sort(paths.begin(), paths.end());
   return paths;
 }
-std::optional<Spec> read(const std::string &text, Diagnostics &diagnostics, const ReadOptions &options = {}) {
+std::optional<Spec> read(const std::string &text, Diagnostics &diagnostics,
+                         const ReadOptions &options = {}) {
   return readSpec(text, "test.json", options, diagnostics);
 }
 
@@ -118,9 +119,11 @@ TEST(Reader, infersRowsKeysAndOffset) {
 TEST(Reader, expandsLetsAndWindow) {
   Diagnostics diagnostics;
   std::optional<Spec> spec =
-      read(attend(R"-(, "let": {"far": "pos - kv_idx"}, "mask": "window(W, -1) && far < 3")-"), diagnostics);
+      read(attend(R"-(, "let": {"far": "pos - kv_idx"}, "mask": "window(W, -1) && far < 3")-"),
+           diagnostics);
   ASSERT_TRUE(spec) << diagnostics.print();
-  EXPECT_EQ(toString(attendOf(*spec).sources[0].mask), "(((pos - kv_idx) <= 4) && ((pos - kv_idx) < 3))");
+  EXPECT_EQ(toString(attendOf(*spec).sources[0].mask),
+            "(((pos - kv_idx) <= 4) && ((pos - kv_idx) < 3))");
 }
 TEST(Reader, overridesSizesAndParams) {
   Diagnostics diagnostics;
@@ -142,7 +145,8 @@ TEST(Reader, resolvesSizes) {
   std::string fault;
   EXPECT_FALSE(spec->resolveSizes({{"B", 1}, {"H", 2}, {"N", 3}}, true, &fault));
   EXPECT_NE(fault.find("M"), std::string::npos) << fault;
-  std::optional<ValueMap> sizes = spec->resolveSizes({{"B", 1}, {"H", 2}, {"N", 3}, {"M", 4}}, true, &fault);
+  std::optional<ValueMap> sizes =
+      spec->resolveSizes({{"B", 1}, {"H", 2}, {"N", 3}, {"M", 4}}, true, &fault);
   ASSERT_TRUE(sizes);
   EXPECT_EQ(sizes->at("M").i, 4);
   EXPECT_EQ(sizes->at("cap").f, 3.0);
@@ -160,12 +164,14 @@ TEST(Reader, keepsAtMostTwentyErrors) {
 double value(const std::string &expression) {
   Diagnostics diagnostics;
   std::optional<Spec> spec = read(R"({"heddle": 1, "name": "t", "dims": {"N": 7, "M": 3},
-"tensors": {"x": {"dims": ["N"], "type": "f32", "range": ["0", ")" + expression + R"("]}},
+"tensors": {"x": {"dims": ["N"], "type": "f32", "range": ["0", ")" +
+                                      expression + R"("]}},
 "steps": [{"compute": {"index": ["n < N"], "value": "x[n]"}, "as": "y"}], "results": {"y": "f32"}})",
                                   diagnostics);
   EXPECT_TRUE(spec) << expression << "\n" << diagnostics.print();
   ValueMap sizes{{"N", ExprValue::ofInt(7)}, {"M", ExprValue::ofInt(3)}};
-  std::optional<ExprValue> result = spec ? evaluateConstant(*spec->findTensor("x")->range->second, sizes) : std::nullopt;
+  std::optional<ExprValue> result =
+      spec ? evaluateConstant(*spec->findTensor("x")->range->second, sizes) : std::nullopt;
   return result ? result->asFloat() : -12345;
 }
 TEST(Expressions, mean) {

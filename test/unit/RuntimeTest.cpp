@@ -35,7 +35,8 @@ void derive(int64_t *values) {
   values[4] = values[0] != 13;
 }
 
-const heddle_kernel_dim dims[] = {{"N", HEDDLE_DIM_TENSOR, -1, 0, 0, 13}, {"R", HEDDLE_DIM_DERIVED, -1, 0, 0, 15}};
+const heddle_kernel_dim dims[] = {{"N", HEDDLE_DIM_TENSOR, -1, 0, 0, 13},
+                                  {"R", HEDDLE_DIM_DERIVED, -1, 0, 0, 15}};
 const heddle_kernel_axis rows[] = {{"N", -1, 0}, {"4", 4, 0}}, twice[] = {{"2 * N", -1, 3}};
 const heddle_kernel_tensor tensors[] = {{"x", 0, HEDDLE_FLOAT, 32, 2, rows, 0},
                                         {"z", 0, HEDDLE_INT, 32, 1, twice, 5},
@@ -47,8 +48,9 @@ const heddle_kernel_variant variants[] = {
     {"never", HEDDLE_CPU, 9, 0, 0, -1, 64, workspace, 1, stages, nullptr},
     {"few", HEDDLE_CPU, 1, 0, 2, 0, 64, workspace, 1, stages, nullptr},
     {"many", HEDDLE_CPU, 1, 0, 0, -1, 64, workspace, 1, stages, nullptr}};
-const heddle_kernel kernel = {HEDDLE_KERNEL_ABI, "twist", 16, 5, 2, dims, 3, tensors, 1, params, 1, requirements,
-                              derive, 3, variants};
+const heddle_kernel kernel = {
+    HEDDLE_KERNEL_ABI, "twist", 16, 5,       2, dims, 3, tensors, 1, params, 1,
+    requirements,      derive,  3,  variants};
 
 struct Args {
   uint64_t struct_size;
@@ -80,7 +82,8 @@ protected:
   /// The call is refused with this status and words, and nothing is written.
   void refused(int status, const std::string &words) {
     EXPECT_EQ(heddle_kernel_run(&kernel, &args), status) << heddle_last_error();
-    EXPECT_NE(std::string(heddle_last_error()).find(words), std::string::npos) << heddle_last_error();
+    EXPECT_NE(std::string(heddle_last_error()).find(words), std::string::npos)
+        << heddle_last_error();
     EXPECT_EQ(heddle_kernel_check(&kernel, &args), status);
     for (float value : y)
       EXPECT_EQ(value, -7);
@@ -256,7 +259,10 @@ TEST(Pool, runsEachNumberOnceWhateverItsSize) {
     for (int round = 0; round < 200; ++round)
       for (int threads : {1, 2, 7}) {
         std::vector<std::atomic<int>> seen(threads);
-        heddle_pool_run(pool, threads, [](void *at, int32_t t) { ++(*static_cast<std::vector<std::atomic<int>> *>(at))[t]; }, &seen);
+        heddle_pool_run(
+            pool, threads,
+            [](void *at, int32_t t) { ++(*static_cast<std::vector<std::atomic<int>> *>(at))[t]; },
+            &seen);
         for (auto &count : seen)
           EXPECT_EQ(count, 1);
       }

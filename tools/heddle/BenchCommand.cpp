@@ -39,13 +39,14 @@ static void print(const Input &input, const Measurement &m, int64_t threads, boo
     return;
   }
   if (!measurable)
-    outs() << formatv("{0}: not measurable now: {1} of {2} slices counted\n", input.spec.name, m.counted,
-                      m.slices);
+    outs() << formatv("{0}: not measurable now: {1} of {2} slices counted\n", input.spec.name,
+                      m.counted, m.slices);
   else
     outs() << formatv("{0} on {1}, {2} thread{3}: {4:F1} GFLOP/s, {5:F3} of the FMA peak of {6:F1} "
                       "(best {7:F3}; {8} of {9} slices counted)\n",
-                      input.spec.name, input.targets.front()->name, threads, threads == 1 ? "" : "s",
-                      m.flops / 1e9, m.medianFraction, m.peak / 1e9, m.bestFraction, m.counted, m.slices);
+                      input.spec.name, input.targets.front()->name, threads,
+                      threads == 1 ? "" : "s", m.flops / 1e9, m.medianFraction, m.peak / 1e9,
+                      m.bestFraction, m.counted, m.slices);
 }
 
 int heddle::runBench(const opt::InputArgList &args) {
@@ -60,11 +61,13 @@ int heddle::runBench(const opt::InputArgList &args) {
     return exitUsage;
   const TargetInfo &target = *input->targets.front();
   if (target.kind != TargetKind::Cpu) {
-    printError("bench times a CPU; " + Twine(target.name) + " needs a GPU, and the emulator has no clock");
+    printError("bench times a CPU; " + Twine(target.name) +
+               " needs a GPU, and the emulator has no clock");
     return exitUsage;
   }
   std::string fault;
-  std::optional<ValueMap> sizes = input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
+  std::optional<ValueMap> sizes =
+      input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
   std::optional<std::vector<HostTensor>> tensors;
   if (sizes)
     tensors = createTensors(input->spec, *sizes, Layout::Contiguous, int64_t(16) << 30, fault);

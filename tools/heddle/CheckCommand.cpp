@@ -47,8 +47,8 @@ int64_t sharedBytes(mlir::ModuleOp mapped, const Spec &spec, const ValueMap &siz
   return bytes;
 }
 
-bool analyse(const Input &input, const CompileOptions &options, const std::optional<ValueMap> &sizes,
-             Report &report, std::string &error) {
+bool analyse(const Input &input, const CompileOptions &options,
+             const std::optional<ValueMap> &sizes, Report &report, std::string &error) {
   std::unique_ptr<mlir::MLIRContext> context = createContext();
   const Variant &variant = report.variant;
   CompileOptions own = options;
@@ -87,8 +87,8 @@ void print(const Spec &spec, const Report &report) {
     const attn::TileCounts &tiles = report.work.tiles;
     double all = report.work.queries * report.work.keys;
     outs() << formatv("  tiles      {0} x {1}: {2} full, {3} boundary, {4} empty{5}\n",
-                      report.work.sizes.query, report.work.sizes.key, tiles.full, tiles.boundary, tiles.empty,
-                      tiles.exact ? "" : " (at most; the mask depends on data)");
+                      report.work.sizes.query, report.work.sizes.key, tiles.full, tiles.boundary,
+                      tiles.empty, tiles.exact ? "" : " (at most; the mask depends on data)");
     outs() << formatv("  kept       {0:F1} % of the pairs of a head{1}\n",
                       all > 0 ? 100 * double(tiles.keptPairs) / all : 0.0,
                       tiles.exact ? "" : ", at most");
@@ -142,7 +142,8 @@ int heddle::runCheck(const opt::InputArgList &args) {
   if (!input)
     return code;
   std::string fault;
-  std::optional<ValueMap> sizes = input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
+  std::optional<ValueMap> sizes =
+      input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
   if (!sizes && !input->shape.empty()) {
     printError(fault);
     return exitUsage;
@@ -153,7 +154,8 @@ int heddle::runCheck(const opt::InputArgList &args) {
   for (Variant &variant : planVariants(input->spec, targets, input->schedule)) {
     Report &report = reports.emplace_back();
     report.variant = variant;
-    int64_t size = variant.guard >= 0 && sizes ? sizes->at(input->spec.dims[variant.guard].name).i : 0;
+    int64_t size =
+        variant.guard >= 0 && sizes ? sizes->at(input->spec.dims[variant.guard].name).i : 0;
     bool fits = variant.guard < 0 || (size >= variant.first && size <= variant.last);
     report.taken = sizes && !taken && fits;
     taken |= report.taken;
@@ -174,7 +176,8 @@ int heddle::runCheck(const opt::InputArgList &args) {
   outs() << input->spec.name << ": ok";
   if (sizes)
     for (const SpecDim &dim : input->spec.dims)
-      outs() << (&dim == &input->spec.dims.front() ? ", " : " ") << dim.name << "=" << sizes->at(dim.name).i;
+      outs() << (&dim == &input->spec.dims.front() ? ", " : " ") << dim.name << "="
+             << sizes->at(dim.name).i;
   outs() << "\n";
   for (const Report &report : reports)
     print(input->spec, report);

@@ -29,8 +29,9 @@ bool checkPass(StringRef pass, const TargetInfo &target) {
   for (StringRef name : names)
     all.push_back(name.str());
   std::string nearest = nearestName(pass.str(), all);
-  printError("unknown pass '" + pass + "'" +
-             (nearest.empty() ? "; there are " + join(all, ", ") : "; did you mean '" + nearest + "'?"));
+  printError(
+      "unknown pass '" + pass + "'" +
+      (nearest.empty() ? "; there are " + join(all, ", ") : "; did you mean '" + nearest + "'?"));
   return false;
 }
 
@@ -56,8 +57,8 @@ std::optional<Kinds> parseKinds(const opt::InputArgList &args, const Input &inpu
 int printUntil(const opt::InputArgList &args, const Input &input, StringRef pass) {
   std::unique_ptr<mlir::MLIRContext> context = createContext();
   std::string error, text;
-  auto module = compileUntil(*context, input.spec, *input.targets.front(), compileOptions(args, input),
-                             pass, error);
+  auto module = compileUntil(*context, input.spec, *input.targets.front(),
+                             compileOptions(args, input), pass, error);
   errs() << error;
   if (!module)
     return exitSpec;
@@ -91,8 +92,9 @@ Expected<std::vector<Artifact>> collect(const Library &library, const Kinds &kin
   }
   if (kinds.count("obj"))
     for (const Artifact &object : library.objects)
-      files.push_back({object.name == library.name + ".o" ? object.name : library.name + "." + object.name,
-                       object.bytes});
+      files.push_back(
+          {object.name == library.name + ".o" ? object.name : library.name + "." + object.name,
+           object.bytes});
   if (kinds.count("ptx"))
     for (const Artifact &ptx : library.ptx)
       files.push_back(ptx);
@@ -135,8 +137,9 @@ int heddle::runCompile(const opt::InputArgList &args) {
   if (!input)
     return code;
   if (const opt::Arg *stop = args.getLastArg(OPT_stop_after))
-    return checkPass(stop->getValue(), *input->targets.front()) ? printUntil(args, *input, stop->getValue())
-                                                                : int(exitUsage);
+    return checkPass(stop->getValue(), *input->targets.front())
+               ? printUntil(args, *input, stop->getValue())
+               : int(exitUsage);
   std::optional<Kinds> kinds = parseKinds(args, *input);
   if (!kinds)
     return exitUsage;

@@ -39,17 +39,20 @@ std::string heddle::bytesText(double bytes) {
 
 Error heddle::addCubins(const Library &library, std::vector<Artifact> &files) {
   if (library.ptx.empty())
-    return createStringError(inconvertibleErrorCode(), "a cubin needs a GPU among the targets, such as sm_80");
+    return createStringError(inconvertibleErrorCode(),
+                             "a cubin needs a GPU among the targets, such as sm_80");
   if (findPtxas().empty())
-    return make_error<MissingTool>("a cubin needs ptxas, which is not on PATH, in $CUDA_HOME/bin or in "
-                                   "/usr/local/cuda/bin: install the CUDA toolkit, or ship the PTX as it is");
+    return make_error<MissingTool>(
+        "a cubin needs ptxas, which is not on PATH, in $CUDA_HOME/bin or in "
+        "/usr/local/cuda/bin: install the CUDA toolkit, or ship the PTX as it is");
   for (const Variant &variant : library.variants) {
     if (variant.ptx.empty())
       continue;
     Expected<Cubin> cubin = assemblePtx(variant.ptx, *variant.target);
     if (!cubin)
       return cubin.takeError();
-    files.push_back({library.name + "." + variant.target->name.str() + ".cubin", std::move(cubin->bytes)});
+    files.push_back(
+        {library.name + "." + variant.target->name.str() + ".cubin", std::move(cubin->bytes)});
   }
   return Error::success();
 }

@@ -17,7 +17,7 @@ struct Argument {
   uint64_t value = 0;
   uint32_t bytes = 8;
   bool isBuffer = false;
-  std::string file;           // where a buffer came from; its contents go to FILE.out
+  std::string file; // where a buffer came from; its contents go to FILE.out
   std::vector<char> contents;
 };
 
@@ -119,10 +119,12 @@ bool pack(const ptx::Kernel &kernel, std::vector<Argument> &arguments, ptx::Memo
 int heddle::runEmulate(const opt::InputArgList &args) {
   std::vector<std::string> files = args.getAllArgValues(OPT_INPUT);
   uint32_t grid[3], block[3];
-  std::optional<int64_t> shared = parseInteger(args, OPT_smem, 0, 0), seed = parseInteger(args, OPT_seed, 0, 0);
+  std::optional<int64_t> shared = parseInteger(args, OPT_smem, 0, 0),
+                         seed = parseInteger(args, OPT_seed, 0, 0);
   if (files.size() != 1)
     return printError("expected one PTX file"), exitUsage;
-  if (!shared || !seed || !parseTriple(args, OPT_grid, grid) || !parseTriple(args, OPT_block, block))
+  if (!shared || !seed || !parseTriple(args, OPT_grid, grid) ||
+      !parseTriple(args, OPT_block, block))
     return exitUsage;
   auto text = MemoryBuffer::getFileOrSTDIN(files[0]);
   if (!text)
@@ -136,7 +138,8 @@ int heddle::runEmulate(const opt::InputArgList &args) {
   }
   std::string error;
   StringRef source = (*text)->getBuffer();
-  std::unique_ptr<ptx::Module> module = ptx::Module::parse(std::string_view(source.data(), source.size()), error);
+  std::unique_ptr<ptx::Module> module =
+      ptx::Module::parse(std::string_view(source.data(), source.size()), error);
   if (!module)
     return printError(files[0] + ": " + error), exitKernelFault;
   const ptx::Kernel *kernel = choose(*module, args.getLastArgValue(OPT_kernel));
@@ -146,14 +149,16 @@ int heddle::runEmulate(const opt::InputArgList &args) {
     return exitUsage;
   ptx::LaunchOptions options;
   options.seed = options.perturb = uint64_t(*seed);
-  ptx::LaunchResult result = launch(*kernel, memory, grid, block, uint32_t(*shared), parameters, options);
+  ptx::LaunchResult result =
+      launch(*kernel, memory, grid, block, uint32_t(*shared), parameters, options);
   if (!result.good)
     return printError(result.fault), exitKernelFault;
   outs() << formatv("{0} warp instructions, {1} thread instructions\n", result.warpInstructions,
                     result.threadInstructions);
   for (const Argument &argument : arguments)
     if (!argument.file.empty())
-      if (Error failed = writeFile(argument.file + ".out", StringRef(argument.contents.data(), argument.contents.size())))
+      if (Error failed = writeFile(argument.file + ".out",
+                                   StringRef(argument.contents.data(), argument.contents.size())))
         return printError(toString(std::move(failed))), exitUsage;
   return exitOk;
 }

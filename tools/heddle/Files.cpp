@@ -30,7 +30,8 @@ Error heddle::writeFile(StringRef path, StringRef bytes) {
     return fault(path, std::make_error_code(std::errc::is_a_directory));
   if (path == "-" || (exists && !sys::fs::is_regular_file(status)))
     return writeInPlace(path, bytes);
-  auto file = sys::fs::TempFile::create(path + ".%%%%%%.tmp", sys::fs::all_read | sys::fs::all_write);
+  auto file =
+      sys::fs::TempFile::create(path + ".%%%%%%.tmp", sys::fs::all_read | sys::fs::all_write);
   if (!file)
     return fault(path, errorToErrorCode(file.takeError()));
   raw_fd_ostream out(file->FD, /*shouldClose=*/false);

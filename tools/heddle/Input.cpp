@@ -134,7 +134,8 @@ std::optional<Input> heddle::readInput(const opt::InputArgList &args, bool shape
   std::optional<StringRef> path = specPath(args);
   if (!path || !parseCommon(args, input, options))
     return std::nullopt;
-  auto buffer = MemoryBuffer::getFileOrSTDIN(*path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto buffer =
+      MemoryBuffer::getFileOrSTDIN(*path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer) {
     printError("cannot read " + *path + ": " + buffer.getError().message());
     return std::nullopt;

@@ -14,9 +14,9 @@ namespace heddle {
 /// What compile, run, check and bench have in common.
 struct Input {
   Spec spec;
-  std::map<std::string, int64_t> shape;              // --shape, over the spec's example
-  llvm::SmallVector<const TargetInfo *> targets;     // in the order given
-  std::string schedule;                              // --schedule
+  std::map<std::string, int64_t> shape;          // --shape, over the spec's example
+  llvm::SmallVector<const TargetInfo *> targets; // in the order given
+  std::string schedule;                          // --schedule
   bool requireFast = false;
 };
 

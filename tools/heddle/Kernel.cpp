@@ -85,8 +85,8 @@ void Kernel::words(const Spec &spec, const ValueMap &sizes, Call &call) {
   call.words[0] = int64_t(8 * call.words.size());
 }
 
-Expected<std::unique_ptr<Kernel::Call>> Kernel::prepare(const Spec &spec, std::vector<HostTensor> &tensors,
-                                                        const ValueMap &sizes) {
+Expected<std::unique_ptr<Kernel::Call>>
+Kernel::prepare(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes) {
   auto call = std::make_unique<Call>();
   for (HostTensor &tensor : tensors)
     call->tensors.push_back(tensor.describe());
@@ -115,8 +115,9 @@ Expected<std::unique_ptr<Kernel::Call>> Kernel::prepare(const Spec &spec, std::v
 }
 
 const heddle_kernel_variant *Kernel::bind(const Call &call, int64_t *slots) {
-  auto *choose = symbol<const heddle_kernel_variant *(const heddle_kernel *, const void *, int64_t *)>(
-      "heddle_kernel_choose");
+  auto *choose =
+      symbol<const heddle_kernel_variant *(const heddle_kernel *, const void *, int64_t *)>(
+          "heddle_kernel_choose");
   return choose(descriptor, call.words.data(), slots);
 }
 
@@ -125,13 +126,16 @@ Error Kernel::tryStart(const Call &call) {
   return status ? failure(status) : Error::success();
 }
 
-Error Kernel::runOnDevice(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes) {
+Error Kernel::runOnDevice(const Spec &spec, std::vector<HostTensor> &tensors,
+                          const ValueMap &sizes) {
   heddle_device *opened = nullptr;
   if (int status = symbol<int(int32_t, heddle_device **)>("heddle_device_open")(0, &opened))
     return failure(status);
   auto *alloc = symbol<int(heddle_device *, int64_t, void **)>("heddle_device_alloc");
-  auto *upload = symbol<int(heddle_device *, void *, const void *, int64_t)>("heddle_device_upload");
-  auto *download = symbol<int(heddle_device *, void *, const void *, int64_t)>("heddle_device_download");
+  auto *upload =
+      symbol<int(heddle_device *, void *, const void *, int64_t)>("heddle_device_upload");
+  auto *download =
+      symbol<int(heddle_device *, void *, const void *, int64_t)>("heddle_device_download");
   auto *release = symbol<void(heddle_device *, void *)>("heddle_device_free");
   std::vector<void *> memory;
   auto body = [&]() -> int {

@@ -46,7 +46,8 @@ private:
   Kernel() = default;
   void words(const Spec &spec, const ValueMap &sizes, Call &call);
   llvm::Error failure(int status);
-  llvm::Error runOnDevice(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes);
+  llvm::Error runOnDevice(const Spec &spec, std::vector<HostTensor> &tensors,
+                          const ValueMap &sizes);
 
   void *handle = nullptr;
   const heddle_kernel *descriptor = nullptr;

@@ -16,7 +16,7 @@ namespace {
 /// A run of consecutive items of a stage, long enough to time and short enough to be undisturbed.
 struct Group {
   int64_t stage, first, end;
-  std::vector<double> cycles;  // seconds x peak of counted slices
+  std::vector<double> cycles; // seconds x peak of counted slices
   std::vector<double> seconds;
 };
 constexpr double shortest = 1e-4; // of a group, seconds
@@ -80,7 +80,8 @@ void measureItems(Timer timer, Witness &witness, double seconds, Measurement &re
   std::vector<Group> groups = timer.plan();
   // On a busy machine a part of the call may need more tries.
   auto covered = [&] { return all_of(groups, [](const Group &g) { return !g.cycles.empty(); }); };
-  for (double start = wall(); wall() - start < seconds || (!covered() && wall() - start < 4 * seconds);)
+  for (double start = wall();
+       wall() - start < seconds || (!covered() && wall() - start < 4 * seconds);)
     for (Group &group : groups) {
       Witness::Slice slice = witness.measure([&] { timer.run(group); });
       ++result.slices;
@@ -108,7 +109,8 @@ void measureCalls(Kernel &kernel, const Kernel::Call &call, Witness &witness, do
                   Measurement &result) {
   std::vector<double> cycles, times;
   kernel.start(call);
-  for (double start = wall(); wall() - start < seconds || (cycles.empty() && wall() - start < 4 * seconds);) {
+  for (double start = wall();
+       wall() - start < seconds || (cycles.empty() && wall() - start < 4 * seconds);) {
     double time = 0;
     Witness::Slice slice = witness.measure([&] {
       double begin = wall();
@@ -126,8 +128,8 @@ void measureCalls(Kernel &kernel, const Kernel::Call &call, Witness &witness, do
     return;
   result.seconds = median(times);
   result.medianFraction = result.useful / median(cycles);
-  result.bestFraction =
-      result.useful / (*std::min_element(times.begin(), times.end()) * witness.peak() * kernel.threads);
+  result.bestFraction = result.useful / (*std::min_element(times.begin(), times.end()) *
+                                         witness.peak() * kernel.threads);
 }
 
 /// Work by definition: the mask is read off the tiled IR.
@@ -144,8 +146,9 @@ Expected<double> usefulWork(const Spec &spec, const ValueMap &sizes, const Targe
 }
 } // namespace
 
-Expected<Measurement> heddle::measure(Kernel &kernel, const Spec &spec, std::vector<HostTensor> &tensors,
-                                      const ValueMap &sizes, const TargetInfo &target, double seconds) {
+Expected<Measurement> heddle::measure(Kernel &kernel, const Spec &spec,
+                                      std::vector<HostTensor> &tensors, const ValueMap &sizes,
+                                      const TargetInfo &target, double seconds) {
   Measurement result;
   Expected<double> useful = usefulWork(spec, sizes, target);
   if (!useful)
@@ -161,8 +164,8 @@ Expected<Measurement> heddle::measure(Kernel &kernel, const Spec &spec, std::vec
     int64_t slots[HEDDLE_MAX_SLOTS];
     const heddle_kernel_variant *variant = kernel.bind(**call, slots);
     auto base = reinterpret_cast<uintptr_t>((*call)->workspace.data());
-    measureItems(Timer(*variant, slots, reinterpret_cast<char *>((base + 63) / 64 * 64)), witness, seconds,
-                 result);
+    measureItems(Timer(*variant, slots, reinterpret_cast<char *>((base + 63) / 64 * 64)), witness,
+                 seconds, result);
   } else {
     measureCalls(kernel, **call, witness, seconds, result);
   }

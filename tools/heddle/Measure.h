@@ -9,11 +9,11 @@ namespace heddle {
 
 struct Measurement {
   static constexpr int64_t enough = 30; // counted slices; fewer say nothing
-  double useful = 0;         // FLOP of a call
-  double seconds = 0;        // of a call, median
-  double flops = 0;          // useful FLOP per second
-  double peak = 0;           // FLOP per second of the threads that were used
-  double medianFraction = 0; // median slices together, over the peak around them
+  double useful = 0;                    // FLOP of a call
+  double seconds = 0;                   // of a call, median
+  double flops = 0;                     // useful FLOP per second
+  double peak = 0;                      // FLOP per second of the threads that were used
+  double medianFraction = 0;            // median slices together, over the peak around them
   double bestFraction = 0;
   int64_t counted = 0, slices = 0;
 };
@@ -21,8 +21,9 @@ struct Measurement {
 /// Times calls on this machine for about `seconds`. One thread: groups of items between witnesses, CPU
 /// time of the thread. More: whole calls between witnesses, wall time, over the peak times the threads.
 /// Inputs are filled. An error: the call is wrong, or its work is unknown.
-llvm::Expected<Measurement> measure(Kernel &kernel, const Spec &spec, std::vector<HostTensor> &tensors,
-                                    const ValueMap &sizes, const TargetInfo &target, double seconds);
+llvm::Expected<Measurement> measure(Kernel &kernel, const Spec &spec,
+                                    std::vector<HostTensor> &tensors, const ValueMap &sizes,
+                                    const TargetInfo &target, double seconds);
 
 } // namespace heddle
 

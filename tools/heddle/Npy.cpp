@@ -55,7 +55,8 @@ static Error parseShape(StringRef path, StringRef text, NpyArray &array, int64_t
 }
 
 static Error parseHeader(StringRef path, StringRef header, NpyArray &array, int64_t &count) {
-  std::optional<StringRef> descr = valueOf(header, "descr"), order = valueOf(header, "fortran_order"),
+  std::optional<StringRef> descr = valueOf(header, "descr"),
+                           order = valueOf(header, "fortran_order"),
                            shape = valueOf(header, "shape");
   if (!descr || !order || !shape)
     return fault(path, "its header lacks descr, fortran_order or shape");

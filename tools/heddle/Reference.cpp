@@ -94,7 +94,8 @@ Deviation compareOne(HostTensor &got, const Array &ref, const Array &naive, cons
     double away = std::fabs(have - want);
     double allowed = isLse ? 4e-6 + 2e-6 * std::fabs(want)
                            : factor * error + 2 * ulp(type, std::fabs(magnitude.data[i]));
-    if (std::isinf(have) && std::fabs(want) + allowed >= largest(type) && std::signbit(have) == std::signbit(want))
+    if (std::isinf(have) && std::fabs(want) + allowed >= largest(type) &&
+        std::signbit(have) == std::signbit(want))
       equal = true;
     if (equal)
       continue;
@@ -112,9 +113,9 @@ Deviation compareOne(HostTensor &got, const Array &ref, const Array &naive, cons
 }
 } // namespace
 
-std::optional<std::vector<Deviation>> heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
-                                                                    std::vector<HostTensor> &tensors,
-                                                                    double budget, std::string &fault) {
+std::optional<std::vector<Deviation>>
+heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
+                              std::vector<HostTensor> &tensors, double budget, std::string &fault) {
   Definition definition(spec, sizes, tensors);
   InterpreterOptions options;
   double cost = costOf(spec, sizes);

@@ -10,9 +10,9 @@ namespace heddle {
 /// How far a result is from the truth.
 struct Deviation {
   std::string tensor;
-  int64_t checked = 0;      // elements
-  double worst = 0;         // |got - ref64|
-  double share = 0;         // the largest part of what the contract allows that an element used
+  int64_t checked = 0;       // elements
+  double worst = 0;          // |got - ref64|
+  double share = 0;          // the largest part of what the contract allows that an element used
   int64_t worstElement = -1; // row-major number
   double got = 0, expected = 0;
   bool good = true;

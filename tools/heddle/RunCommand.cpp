@@ -91,10 +91,12 @@ void print(const Input &input, const std::vector<Deviation> &deviations, const s
     return;
   }
   for (const Deviation &d : deviations) {
-    outs() << formatv("{0}: {1}: {2} elements, largest error {3:E2}, {4:F2} of what is allowed{5}\n",
-                      input.spec.name, d.tensor, d.checked, d.worst, d.share, d.good ? "" : "  MISMATCH");
+    outs() << formatv(
+        "{0}: {1}: {2} elements, largest error {3:E2}, {4:F2} of what is allowed{5}\n",
+        input.spec.name, d.tensor, d.checked, d.worst, d.share, d.good ? "" : "  MISMATCH");
     if (!d.good)
-      outs() << formatv("  element {0}: got {1}, expected {2}\n", d.worstElement, d.got, d.expected);
+      outs() << formatv("  element {0}: got {1}, expected {2}\n", d.worstElement, d.got,
+                        d.expected);
   }
 }
 
@@ -128,16 +130,19 @@ bool writeResults(const opt::InputArgList &args, const std::vector<HostTensor> &
   if (!out)
     return true;
   if (std::error_code code = sys::fs::create_directories(out->getValue()))
-    return printError(Twine("cannot make the folder ") + out->getValue() + ": " + code.message()), false;
+    return printError(Twine("cannot make the folder ") + out->getValue() + ": " + code.message()),
+           false;
   for (const HostTensor &tensor : tensors)
     if (tensor.spec.isResult)
-      if (Error error = writeNpy(std::string(out->getValue()) + "/" + tensor.spec.name + ".npy", toNpy(tensor)))
+      if (Error error = writeNpy(std::string(out->getValue()) + "/" + tensor.spec.name + ".npy",
+                                 toNpy(tensor)))
         return printError(toString(std::move(error))), false;
   return true;
 }
 
 /// NAME=FILE.npy among the arguments.
-std::optional<std::map<std::string, NpyArray>> readFiles(const opt::InputArgList &args, const Spec &spec) {
+std::optional<std::map<std::string, NpyArray>> readFiles(const opt::InputArgList &args,
+                                                         const Spec &spec) {
   std::map<std::string, NpyArray> arrays;
   for (const opt::Arg *arg : args.filtered(OPT_INPUT)) {
     auto [name, path] = StringRef(arg->getValue()).split('=');
@@ -173,7 +178,8 @@ int heddle::runRun(const opt::InputArgList &args) {
   if (!wishes)
     return exitUsage;
   std::string fault;
-  std::optional<ValueMap> sizes = input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
+  std::optional<ValueMap> sizes =
+      input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
   std::optional<std::vector<HostTensor>> tensors;
   if (sizes)
     tensors = createTensors(input->spec, *sizes, wishes->layout, memoryLimit, fault);

@@ -101,7 +101,8 @@ void Unmap::operator()(char *) const {
 }
 
 HostTensor::HostTensor(const SpecTensor &spec, std::vector<int64_t> sizes, Layout layout)
-    : spec(spec), shape(std::move(sizes)), strides(shape.size()), elementBytes(sizeOf(*spec.storage)) {
+    : spec(spec), shape(std::move(sizes)), strides(shape.size()),
+      elementBytes(sizeOf(*spec.storage)) {
   int64_t stride = 1, extent = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     strides[i] = stride;
@@ -114,12 +115,14 @@ HostTensor::HostTensor(const SpecTensor &spec, std::vector<int64_t> sizes, Layou
   }
   numBytes = count() ? extent * elementBytes : 0;
   size_t page = size_t(sysconf(_SC_PAGESIZE)), length = alignTo(numBytes + 1, page);
-  void *start = mmap(nullptr, length + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *start =
+      mmap(nullptr, length + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED)
     report_bad_alloc_error("no memory for a tensor");
   char *guard = static_cast<char *>(start) + length;
   mprotect(guard, page, PROT_NONE);
-  memory = std::unique_ptr<char, Unmap>(guard - numBytes, Unmap{length + page, static_cast<char *>(start)});
+  memory = std::unique_ptr<char, Unmap>(guard - numBytes,
+                                        Unmap{length + page, static_cast<char *>(start)});
   memset(memory.get(), 0xff, numBytes); // gaps are NaN
 }
 
@@ -141,17 +144,25 @@ void HostTensor::poison() { memset(memory.get(), 0xff, numBytes); }
 
 heddle_tensor HostTensor::describe(int32_t device, void *at) {
   StorageType type = *spec.storage;
-  uint8_t code = type == StorageType::BF16                            ? HEDDLE_BFLOAT
-                 : type == StorageType::Bool                          ? HEDDLE_BOOL
+  uint8_t code = type == StorageType::BF16                             ? HEDDLE_BFLOAT
+                 : type == StorageType::Bool                           ? HEDDLE_BOOL
                  : type == StorageType::I8 || type == StorageType::I32 ? HEDDLE_INT
                                                                        : HEDDLE_FLOAT;
-  return {at ? at : data(), device,         0, int32_t(shape.size()), code, uint8_t(8 * elementBytes),
-          1,                shape.data(), strides.data(), 0};
+  return {at ? at : data(),
+          device,
+          0,
+          int32_t(shape.size()),
+          code,
+          uint8_t(8 * elementBytes),
+          1,
+          shape.data(),
+          strides.data(),
+          0};
 }
 
-std::optional<std::vector<HostTensor>> heddle::createTensors(const Spec &spec, const ValueMap &sizes,
-                                                             Layout layout, int64_t limit,
-                                                             std::string &fault) {
+std::optional<std::vector<HostTensor>> heddle::createTensors(const Spec &spec,
+                                                             const ValueMap &sizes, Layout layout,
+                                                             int64_t limit, std::string &fault) {
   std::vector<const SpecTensor *> list;
   for (const SpecTensor &tensor : spec.tensors)
     if (tensor.isInput())
@@ -193,7 +204,8 @@ std::optional<std::vector<HostTensor>> heddle::createTensors(const Spec &spec, c
 //===--- Contents ----------------------------------------------------------------------------===//
 
 /// Promised order along the last axis.
-static void arrange(HostTensor &tensor, std::pair<int64_t, int64_t> range, std::mt19937_64 &generator) {
+static void arrange(HostTensor &tensor, std::pair<int64_t, int64_t> range,
+                    std::mt19937_64 &generator) {
   int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
   for (int64_t first = 0; row > 0 && first < tensor.count(); first += row) {
     std::vector<double> values;
@@ -216,7 +228,8 @@ static void arrange(HostTensor &tensor, std::pair<int64_t, int64_t> range, std::
   }
 }
 
-bool heddle::fillRandom(HostTensor &tensor, const ValueMap &sizes, uint64_t seed, std::string &fault) {
+bool heddle::fillRandom(HostTensor &tensor, const ValueMap &sizes, uint64_t seed,
+                        std::string &fault) {
   uint64_t mixed = seed;
   for (char c : tensor.spec.name)
     mixed = mixed * 1099511628211u + uint8_t(c);
@@ -231,7 +244,8 @@ bool heddle::fillRandom(HostTensor &tensor, const ValueMap &sizes, uint64_t seed
   }
   bool integers = tensor.spec.type != ExprType::Float, ranged = tensor.spec.range || integers;
   int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
-  if (tensor.count() && ranged && (!(low < high) || (tensor.spec.distinct && high - low < double(row)))) {
+  if (tensor.count() && ranged &&
+      (!(low < high) || (tensor.spec.distinct && high - low < double(row)))) {
     fault = "the range of '" + tensor.spec.name + "' has too few values";
     return false;
   }
@@ -272,7 +286,8 @@ bool heddle::fillFrom(HostTensor &tensor, const NpyArray &array, std::string &fa
             descr + "), the file has " + array.descr;
     return false;
   }
-  if (!std::equal(array.shape.begin(), array.shape.end(), tensor.shape.begin(), tensor.shape.end())) {
+  if (!std::equal(array.shape.begin(), array.shape.end(), tensor.shape.begin(),
+                  tensor.shape.end())) {
     fault = "'" + tensor.spec.name + "' and the file differ in shape";
     return false;
   }

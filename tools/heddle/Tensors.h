@@ -35,7 +35,7 @@ public:
   /// For NAME_args, at `data` (null: here).
   heddle_tensor describe(int32_t device = HEDDLE_CPU, void *data = nullptr);
 
-  double get(int64_t number) const;      // the element of that row-major number
+  double get(int64_t number) const;       // the element of that row-major number
   void set(int64_t number, double value); // rounded to the storage type
   /// All bits one: NaN, or -1.
   void poison();
@@ -49,7 +49,8 @@ private:
 /// The tensors of a call, inputs then results, as the spec's sizes say. Empty: `fault` says which size
 /// is missing, negative or too large. Memory over `limit` bytes in all is refused.
 std::optional<std::vector<HostTensor>> createTensors(const Spec &spec, const ValueMap &sizes,
-                                                     Layout layout, int64_t limit, std::string &fault);
+                                                     Layout layout, int64_t limit,
+                                                     std::string &fault);
 
 /// Seeded test data: floats standard normal or uniform in the spec's range, integers uniform in it,
 /// sorted and distinct as promised. False: `fault`.

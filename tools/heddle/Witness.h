@@ -26,9 +26,9 @@ public:
   explicit Witness(int lanes);
 
   struct Slice {
-    double seconds;  // of the slice
-    double peak;     // FLOP per second around it, registers only
-    bool counts;     // the witness was near its best on both sides
+    double seconds; // of the slice
+    double peak;    // FLOP per second around it, registers only
+    bool counts;    // the witness was near its best on both sides
   };
   /// Runs and times a slice between two witnesses.
   Slice measure(llvm::function_ref<void()> slice);

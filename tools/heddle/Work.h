@@ -11,11 +11,12 @@ namespace heddle {
 
 /// Useful work of one call; what the code does beside it does not count.
 struct Work {
-  bool hasTiles = false;   // an attend whose sizes are known
-  attn::TileCounts tiles;  // of one head
+  bool hasTiles = false;  // an attend whose sizes are known
+  attn::TileCounts tiles; // of one head
   attn::TileSizes sizes{0, 0};
   double queries = 0, keys = 0;
-  double flop = 0; // attend: 2 (D + Dv) for each kept pair; recur: 4 D Dv + 32 (D + Dv) for each token
+  double flop =
+      0; // attend: 2 (D + Dv) for each kept pair; recur: 4 D Dv + 32 (D + Dv) for each token
 };
 
 /// `tiled` is the spec's module after tile-attend: its visits carry the mask. All sizes are in `sizes`.

@@ -12,7 +12,8 @@ static int fail(const char *what) {
 
 int main() {
   const int64_t B = 1, H = 2, N = 33, D = 64;
-  std::vector<float> q(B * H * N * D), k(q), v(q), o(q), l(B * H * N), rate(H, 0.1f), s0(B * H * D * D), s1(s0);
+  std::vector<float> q(B * H * N * D), k(q), v(q), o(q), l(B * H * N), rate(H, 0.1f),
+      s0(B * H * D * D), s1(s0);
   for (size_t i = 0; i < q.size(); ++i)
     q[i] = std::sin(float(i)), k[i] = std::cos(float(i)), v[i] = float(i % 7);
   std::vector<char> workspace(4 << 20);
@@ -25,7 +26,8 @@ int main() {
   for (int64_t d = 0; d < D; ++d)
     if (std::fabs(o[d] - v[d]) > 1e-5f)
       return std::puts("the first query does not give the first value"), 1;
-  if (lightning_contiguous(q.data(), k.data(), v.data(), rate.data(), s0.data(), o.data(), s1.data(), B, H, N, &exec))
+  if (lightning_contiguous(q.data(), k.data(), v.data(), rate.data(), s0.data(), o.data(),
+                           s1.data(), B, H, N, &exec))
     return fail("lightning");
   // A call that is wrong: its own code, words, and nothing written.
   exec.workspace_bytes = 1;
