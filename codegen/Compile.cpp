@@ -117,8 +117,9 @@ static bool compileOne(const Spec &spec, const CompileOptions &options, Variant 
     return false;
   }
   Collect collect(context.get(), error);
-  return variant.target->kind == TargetKind::Cpu ? compileForCpu(*mapped, variant, library, error)
-                                                 : compileForGpu(*mapped, variant, library, error);
+  return variant.target->kind == TargetKind::Cpu
+             ? compileForCpu(*mapped, options, variant, library, error)
+             : compileForGpu(*mapped, variant, library, error);
 }
 
 static bool addDescriptor(const Spec &spec, Library &library, std::string &error) {

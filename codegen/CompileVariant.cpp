@@ -14,9 +14,9 @@ static std::string nameOf(ModuleOp mapped) {
   return (*mapped.getOps<func::FuncOp>().begin()).getName().str();
 }
 
-static bool addObject(ModuleOp module, const TargetInfo &target, const std::string &name,
-                      Library &library, std::string &error) {
-  llvm::Expected<std::string> object = emitCode(module, target, CodeKind::Object);
+static bool addObject(ModuleOp module, const TargetInfo &target, CodeKind kind,
+                      const std::string &name, Library &library, std::string &error) {
+  llvm::Expected<std::string> object = emitCode(module, target, kind);
   if (!object) {
     error += "error: " + toString(object.takeError()) + "\n";
     return false;
@@ -25,11 +25,12 @@ static bool addObject(ModuleOp module, const TargetInfo &target, const std::stri
   return true;
 }
 
-bool heddle::compileForCpu(ModuleOp mapped, Variant &variant, Library &library,
-                           std::string &error) {
+bool heddle::compileForCpu(ModuleOp mapped, const CompileOptions &options, Variant &variant,
+                           Library &library, std::string &error) {
   CpuStages stages;
   OwningOpRef<ModuleOp> lowered = lowerToCpu(mapped, *variant.target, variant.suffix, stages);
-  if (!lowered || !addObject(*lowered, *variant.target, variant.name(), library, error))
+  CodeKind kind = options.checkAccesses ? CodeKind::CheckedObject : CodeKind::Object;
+  if (!lowered || !addObject(*lowered, *variant.target, kind, variant.name(), library, error))
     return false;
   std::string base = nameOf(mapped) + variant.suffix;
   variant.workspace = base + "_workspace";
@@ -52,7 +53,8 @@ bool heddle::compileForGpu(ModuleOp mapped, Variant &variant, Library &library,
     return false;
   }
   OwningOpRef<ModuleOp> launches = lowerLaunches(mapped, variant.suffix, stages);
-  if (!launches || !addObject(*launches, baselineTarget(), variant.name(), library, error))
+  if (!launches ||
+      !addObject(*launches, baselineTarget(), CodeKind::Object, variant.name(), library, error))
     return false;
   std::string base = nameOf(mapped) + variant.suffix;
   variant.workspace = base + "_workspace";

@@ -8,7 +8,8 @@
 namespace heddle {
 
 /// Adds the objects of a mapped function to the library, and their symbols to the variant. False: `error`.
-bool compileForCpu(mlir::ModuleOp mapped, Variant &variant, Library &library, std::string &error);
+bool compileForCpu(mlir::ModuleOp mapped, const CompileOptions &options, Variant &variant,
+                   Library &library, std::string &error);
 /// The same with PTX, and an object for what the host computes: grids and workspace.
 bool compileForGpu(mlir::ModuleOp mapped, Variant &variant, Library &library, std::string &error);
 

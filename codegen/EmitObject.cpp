@@ -16,6 +16,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Target/TargetOptions.h"
+#include "llvm/Transforms/Instrumentation/AddressSanitizer.h"
 #include <mutex>
 
 using namespace llvm;
@@ -45,7 +46,7 @@ static Expected<std::unique_ptr<TargetMachine>> createMachine(const TargetInfo &
                                   std::nullopt, CodeGenOptLevel::Aggressive));
 }
 
-static void optimise(Module &module, TargetMachine &machine, bool isGpu) {
+static void optimise(Module &module, TargetMachine &machine, bool isGpu, bool checkAccesses) {
   LoopAnalysisManager lam;
   FunctionAnalysisManager fam;
   CGSCCAnalysisManager cam;
@@ -59,10 +60,14 @@ static void optimise(Module &module, TargetMachine &machine, bool isGpu) {
   builder.registerFunctionAnalyses(fam);
   builder.registerLoopAnalyses(lam);
   builder.crossRegisterProxies(lam, fam, cam, mam);
-  if (isGpu)
-    builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2).run(module, mam);
-  else
-    builder.buildO0DefaultPipeline(OptimizationLevel::O0).run(module, mam);
+  ModulePassManager passes = isGpu ? builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2)
+                                   : builder.buildO0DefaultPipeline(OptimizationLevel::O0);
+  if (checkAccesses) {
+    for (Function &function : module)
+      function.addFnAttr(Attribute::SanitizeAddress);
+    passes.addPass(AddressSanitizerPass(AddressSanitizerOptions()));
+  }
+  passes.run(module, mam);
 }
 
 Expected<std::string> heddle::emitCode(mlir::ModuleOp module, const TargetInfo &target,
@@ -82,12 +87,12 @@ Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target,
     return machine.takeError();
   module.setTargetTriple(Triple(target.triple));
   module.setDataLayout((*machine)->createDataLayout());
-  optimise(module, **machine, target.kind == TargetKind::Gpu);
+  optimise(module, **machine, target.kind == TargetKind::Gpu, kind == CodeKind::CheckedObject);
   SmallVector<char, 0> bytes;
   raw_svector_ostream stream(bytes);
   legacy::PassManager codegen;
   auto type =
-      kind == CodeKind::Object ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
+      kind == CodeKind::Assembly ? CodeGenFileType::AssemblyFile : CodeGenFileType::ObjectFile;
   if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, type))
     return fault(Twine("no code of this kind for ") + target.name);
   codegen.run(module);

@@ -14,7 +14,8 @@ class Module;
 
 namespace heddle {
 
-enum class CodeKind { Object, Assembly };
+/// CheckedObject: every access to memory asks AddressSanitizer, whose runtime the program links.
+enum class CodeKind { Object, CheckedObject, Assembly };
 
 /// The bytes of an ELF object, or assembly text: of PTX for a GPU target. Deterministic. The module is in
 /// the LLVM dialect (and NVVM for a GPU).

@@ -58,9 +58,17 @@ void Supported::expression(const ExprRef &expr) {
 
 /// Depth and value width are compiled in.
 void Supported::size(const std::optional<IndexRange> &range, const char *what) {
-  if (!range || evaluateSize(*range->extent.size, known))
+  if (!range)
     return;
   const std::string &dim = range->extent.text;
+  if (std::optional<int64_t> size = evaluateSize(*range->extent.size, known)) {
+    constexpr int64_t most = 1024;
+    if (*size < 1 || *size > most)
+      diagnostics.error(*size < 1 ? SpecCode::Size : SpecCode::TooLarge, range->where,
+                        std::string("the range of ") + what + ", " + dim + ", is " +
+                            std::to_string(*size) + "; expected 1 to 1024");
+    return;
+  }
   diagnostics.error(SpecCode::Size, range->where,
                     std::string("the range of ") + what + ", " + dim + ", is not known",
                     "it is compiled in: give it in the spec, or by --size " + dim + "=64");

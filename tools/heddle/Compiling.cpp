@@ -15,6 +15,7 @@ CompileOptions heddle::compileOptions(const opt::InputArgList &args, const Input
   options.schedule = input.schedule;
   options.requireFast = input.requireFast;
   options.canonicalize = !args.hasArg(OPT_no_canonicalize);
+  options.checkAccesses = args.hasArg(OPT_sanitize_address);
   options.timePasses = args.hasArg(OPT_time_passes);
   return options;
 }

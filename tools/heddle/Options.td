@@ -44,6 +44,7 @@ def o : JoinedOrSeparate<["-"], "o", [Compile]>, HelpText<"folder to write to (d
 defm emit : Value<"emit", "KIND,..", "what to write: lib, header, manifest, obj, ptx, cubin, mlir-after-PASS (default lib,header,manifest,ptx)", [Compile]>;
 defm stop_after : Value<"stop-after", "PASS", "print the IR after this pass and stop", [Compile]>;
 def time_passes : Flag<["--"], "time-passes", [Compile]>, HelpText<"print the time of each pass">;
+def sanitize_address : Flag<["--"], "sanitize-address", [Compile]>, HelpText<"CPU code that checks every access; link with -fsanitize=address">;
 def no_canonicalize : Flag<["--"], "no-canonicalize", [Compile, Run]>, HelpText<"leave out clean-up between stages">;
 
 defm kernel : Value<"kernel", "NAME", "entry to launch", [Emulate]>;
