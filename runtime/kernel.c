@@ -63,7 +63,7 @@ static int prepare(const heddle_kernel *kernel, const void *args, heddle_call *c
 
 int heddle_kernel_workspace(const heddle_kernel *kernel, const void *args, int64_t *bytes) {
   heddle_call call;
-  const heddle_kernel_variant *variant;
+  const heddle_kernel_variant *variant = NULL;
   if (!bytes)
     return heddle_fail(HEDDLE_BAD_ARGS, "bytes is null");
   return prepare(kernel, args, &call, &variant, bytes);
@@ -72,7 +72,7 @@ int heddle_kernel_workspace(const heddle_kernel *kernel, const void *args, int64
 const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, const void *args,
                                                   int64_t *slots) {
   heddle_call call;
-  const heddle_kernel_variant *variant;
+  const heddle_kernel_variant *variant = NULL;
   int64_t bytes;
   if (prepare(kernel, args, &call, &variant, &bytes))
     return NULL;
@@ -99,13 +99,13 @@ static int check(const heddle_kernel *kernel, const void *args, heddle_call *cal
 
 int heddle_kernel_check(const heddle_kernel *kernel, const void *args) {
   heddle_call call;
-  const heddle_kernel_variant *variant;
+  const heddle_kernel_variant *variant = NULL;
   return check(kernel, args, &call, &variant);
 }
 
 int heddle_kernel_run(const heddle_kernel *kernel, const void *args) {
   heddle_call call;
-  const heddle_kernel_variant *variant;
+  const heddle_kernel_variant *variant = NULL;
   int status = check(kernel, args, &call, &variant);
   if (status)
     return status;
