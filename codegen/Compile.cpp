@@ -96,9 +96,12 @@ void heddle::recordMapped(ModuleOp mapped, Variant &variant) {
   if (schedule)
     os << schedule;
   mapped.walk([&](Operation *op) {
-    if (auto reason =
-            op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr()))
-      variant.plain.push_back((op->getName().getStringRef() + ": " + reason.getValue()).str());
+    auto reason = op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr());
+    if (!reason)
+      return;
+    std::string words = (op->getName().getStringRef() + ": " + reason.getValue()).str();
+    if (!llvm::is_contained(variant.plain, words)) // each once
+      variant.plain.push_back(words);
   });
 }
 

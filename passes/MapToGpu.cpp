@@ -8,7 +8,8 @@
 //   %r:2 = attn.strips 32 of(%q) carry(%l, %o) {..} {attn.homes = [#attn.home<thread>, ..]}
 //
 // A strips whose body works on each row by itself becomes one thread for each row; what it cuts and
-// carries, and what is computed row by row from that, lives in threads. All else is the block's.
+// carries, and what is computed row by row from that, lives in threads. All else is the block's. Products
+// are marked `attn.plain`: there are no bodies of tensor cores.
 //
 // Needs: tile ops, no attn.visit by a mask. Leaves: homes on every op that makes tiles.
 //
@@ -137,6 +138,9 @@ struct MapToGpu : impl::MapToGpuBase<MapToGpu> {
       }
       if (!llvm::any_of(op->getResults(), isTile))
         return;
+      if (isa<ContractOp>(op))
+        op->setAttr(AttnDialect::PlainAttrHelper::getNameStr(),
+                    b.getStringAttr("one thread a row or an element, no tensor cores"));
       SmallVector<Attribute> homes;
       for (Value result : op->getResults()) {
         Layout home = threads.contains(result) ? Layout::thread : Layout::block;

@@ -7,6 +7,7 @@
 //       CHECK:   attn.load {{.*}} {attn.homes = [#attn.home<thread>]}
 //       CHECK:   attn.load {{.*}} {attn.homes = [#attn.home<block>]}
 //       CHECK:   attn.strips 4 {{.*}} attributes {attn.homes = [#attn.home<thread>]}
+//       CHECK:     attn.contract {{.*}} attn.plain = "one thread a row or an element, no tensor cores"
 func.func @by_row(%m: memref<?x8xf32>, %o: memref<?x8xf32>, %n: index) {
   %c0 = arith.constant 0 : index
   %q = attn.load %m[%c0, 0] rows(%n) : memref<?x8xf32> -> tensor<8x8xf32>
