@@ -58,9 +58,10 @@ Kernel::~Kernel() {
     dlclose(handle);
 }
 
-Error Kernel::failure(int status) {
+Error Kernel::failure(int code) {
+  lastStatus = code;
   const char *words = symbol<const char *()>("heddle_last_error")();
-  const char *name = symbol<const char *(int)>("heddle_status_name")(status);
+  const char *name = symbol<const char *(int)>("heddle_status_name")(code);
   return fault(Twine(name) + ": " + words);
 }
 

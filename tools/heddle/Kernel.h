@@ -23,6 +23,7 @@ public:
   /// Where the tensors are: HEDDLE_CPU, or HEDDLE_CUDA behind whatever $HEDDLE_LIBCUDA names.
   int32_t device = HEDDLE_CPU;
   int32_t threads = 1;
+  int lastStatus = HEDDLE_OK; // of the last call that failed
 
   /// Runs a call; results are written. An error carries heddle_last_error().
   llvm::Error run(const Spec &spec, std::vector<HostTensor> &tensors, const ValueMap &sizes);
@@ -45,7 +46,7 @@ public:
 private:
   Kernel() = default;
   void words(const Spec &spec, const ValueMap &sizes, Call &call);
-  llvm::Error failure(int status);
+  llvm::Error failure(int code);
   llvm::Error runOnDevice(const Spec &spec, std::vector<HostTensor> &tensors,
                           const ValueMap &sizes);
 

@@ -200,7 +200,10 @@ int heddle::runRun(const opt::InputArgList &args) {
   (*kernel)->threads = int32_t(wishes->threads);
   if (Error error = (*kernel)->run(input->spec, *tensors, *sizes)) {
     printError(toString(std::move(error)));
-    return gpu ? exitKernelFault : exitUsage;
+    int status = (*kernel)->lastStatus;
+    return status == HEDDLE_DRIVER_ERROR ? exitKernelFault
+           : status == HEDDLE_NO_DRIVER  ? exitMissingTool
+                                         : exitUsage;
   }
   if (!writeResults(args, *tensors))
     return exitUsage;
