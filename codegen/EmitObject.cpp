@@ -53,7 +53,7 @@ static void optimise(Module &module, TargetMachine &machine, bool isGpu, bool ch
   ModuleAnalysisManager mam;
   PipelineTuningOptions tuning;
   tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = false;
-  tuning.LoopUnrolling = false; // ptxas unrolls by itself, and spills where we did before
+  tuning.LoopUnrolling = false; // but of loops that ask for it: products in PTX
   PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(mam);
   builder.registerCGSCCAnalyses(cam);

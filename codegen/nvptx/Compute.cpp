@@ -12,6 +12,18 @@ using namespace heddle::nvptx;
 
 //===--- One element -------------------------------------------------------------------------===//
 
+/// Unrolls the loop that makes `result` by `count` and keeps ptxas from going on: of loops over 200 and
+/// more elements it makes one block, whose addresses do not fit in the registers of a thread.
+static void unrollBy(Value result, int32_t count) {
+  MLIRContext *context = result.getContext();
+  Builder b(context);
+  auto unroll =
+      LLVM::LoopUnrollAttr::get(context, {}, b.getI32IntegerAttr(count), {}, {}, {}, {}, {});
+  auto annotation = LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {}, {}, {},
+                                                  {}, {}, {}, {}, {}, {});
+  result.getDefiningOp()->setAttr("llvm.loop_annotation", annotation);
+}
+
 /// An element of a product, summed in f32 in the order of the inner axis.
 Value Emitter::product(ContractOp op, Value row, Value col, ElementOf elementOf) {
   Type element = op.getResult().getType().getElementType();
@@ -35,6 +47,7 @@ Value Emitter::product(ContractOp op, Value row, Value col, ElementOf elementOf)
     Value xy = arith::MulIOp::create(b, x, y);
     return Values{arith::AddIOp::create(b, carried[0], xy)};
   });
+  unrollBy(total[0], 8);
   return isFloat ? convert(total[0], element, Value()) : total[0];
 }
 

@@ -105,6 +105,11 @@ static LogicalResult finish(ModuleOp module) {
   buildLowering(pm);
   if (failed(pm.run(module)))
     return failure();
+  // What a loop was annotated with stays on its back edge as a loose attribute, which is not translated.
+  module.walk([](LLVM::BrOp branch) {
+    if (auto annotation = branch->getAttrOfType<LLVM::LoopAnnotationAttr>("llvm.loop_annotation"))
+      branch.setLoopAnnotationAttr(annotation);
+  });
   WalkResult walk = module.walk([](Operation *op) {
     if (op->getDialect()->getNamespace() == "llvm" || isa<ModuleOp>(op))
       return WalkResult::advance();
