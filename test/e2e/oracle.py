@@ -90,7 +90,7 @@ def run(tool: pathlib.Path, path: pathlib.Path, target: str, sizes: dict[str, in
             words.append(f"{name}={folder}/{name}.npy")
         done = subprocess.run([tool, "run", path, *words, *shapes.words(sizes), "--target", target, "--out", folder],
                               cwd=shapes.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
-        if done.returncode not in (0, 3):
+        if done.returncode:
             return f"exit {done.returncode}: {done.stdout}"
         results = {name: np.load(f"{folder}/{name}.npy") for name in spec["results"]}
     magnitude: dict = {}
@@ -125,8 +125,7 @@ def main() -> int:
     for path in specs:
         spec = shapes.load(path)
         for target in options.target.split(","):
-            small = target.startswith("sm_")
-            cases.append((path, target, shapes.small_shape(spec) if small else dict(spec.get("example", {})), 1))
+            cases.append((path, target, dict(spec.get("example", {})), 1))
             for seed in (2, 3, 4):
                 cases.append((path, target, odd_shape(spec, f"{path.stem}:{target}:{seed}"), seed))
     failed = 0

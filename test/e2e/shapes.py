@@ -43,10 +43,5 @@ def random_shape(spec: dict, rng: random.Random, small: bool = False) -> dict[st
     return shape
 
 
-def small_shape(spec: dict) -> dict[str, int]:
-    """The spec's example, cut for an emulator."""
-    return {dim: min(size, 70 if dim in ("N", "M") else size) for dim, size in spec.get("example", {}).items()}
-
-
 def words(shape: dict[str, int]) -> list[str]:
     return ["--shape", ",".join(f"{dim}={size}" for dim, size in shape.items())] if shape else []
