@@ -63,7 +63,8 @@ public:
   }
 };
 
-func::FuncOp onlyFunction(ModuleOp module) { return *module.getOps<func::FuncOp>().begin(); }
+/// Every step has the same arguments.
+func::FuncOp anyFunction(ModuleOp module) { return *module.getOps<func::FuncOp>().begin(); }
 } // namespace
 
 OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spec,
@@ -90,16 +91,18 @@ OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spe
 }
 
 void heddle::recordMapped(ModuleOp mapped, Variant &variant) {
-  auto schedule = onlyFunction(mapped)->getAttrOfType<attn::ScheduleAttr>(
-      attn::AttnDialect::ScheduleAttrHelper::getNameStr());
   llvm::raw_string_ostream os(variant.schedule);
-  if (schedule)
-    os << schedule;
+  for (auto function : mapped.getOps<func::FuncOp>()) // steps of a kind have the same
+    if (auto schedule = function->getAttrOfType<attn::ScheduleAttr>(
+            attn::AttnDialect::ScheduleAttrHelper::getNameStr());
+        schedule && variant.schedule.empty())
+      os << schedule;
   mapped.walk([&](Operation *op) {
     auto reason = op->getAttrOfType<StringAttr>(attn::AttnDialect::PlainAttrHelper::getNameStr());
     if (!reason)
       return;
-    std::string words = (op->getName().getStringRef() + ": " + reason.getValue()).str();
+    StringRef what = isa<scf::ForallOp>(op) ? "rows one by one" : op->getName().getStringRef();
+    std::string words = (what + ": " + reason.getValue()).str();
     if (!llvm::is_contained(variant.plain, words)) // each once
       variant.plain.push_back(words);
   });
@@ -128,7 +131,7 @@ static bool compileOne(const Spec &spec, const CompileOptions &options, Variant 
 static bool addDescriptor(const Spec &spec, Library &library, std::string &error) {
   std::unique_ptr<MLIRContext> context = createContext();
   OwningOpRef<ModuleOp> surface = buildFromSpec(*context, spec);
-  KernelAbi abi = KernelAbi::of(onlyFunction(*surface).getArgumentTypes());
+  KernelAbi abi = KernelAbi::of(anyFunction(*surface).getArgumentTypes());
   llvm::LLVMContext llvmContext;
   auto module = emitDescriptor(llvmContext, spec, abi, library.variants);
   if (!module) {

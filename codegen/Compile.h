@@ -19,7 +19,7 @@ struct CompileOptions {
   std::string schedule;                          // wishes: "query=96,key=64"; for every variant
   bool requireFast = false;                      // a plain body is an error
   bool canonicalize = true;
-  bool checkAccesses = false;                    // CPU code with AddressSanitizer's checks
+  bool checkAccesses = false;                  // CPU code with AddressSanitizer's checks
   bool timePasses = false;                     // print the time of each pass to standard error
   std::vector<std::string> *remarks = nullptr; // what compileUntil has to say beside errors
 };

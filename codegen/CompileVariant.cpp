@@ -10,13 +10,9 @@
 using namespace mlir;
 using namespace heddle;
 
-static std::string nameOf(ModuleOp mapped) {
-  return (*mapped.getOps<func::FuncOp>().begin()).getName().str();
-}
-
-static bool addObject(ModuleOp module, const TargetInfo &target, CodeKind kind,
+static bool addObject(ModuleOp module, const TargetInfo &target, CodeKind kind, CodeForm form,
                       const std::string &name, Library &library, std::string &error) {
-  llvm::Expected<std::string> object = emitCode(module, target, kind);
+  llvm::Expected<std::string> object = emitCode(module, target, kind, form);
   if (!object) {
     error += "error: " + toString(object.takeError()) + "\n";
     return false;
@@ -25,19 +21,34 @@ static bool addObject(ModuleOp module, const TargetInfo &target, CodeKind kind,
   return true;
 }
 
+/// The functions of a module, each in a module of its own: the module itself if there is one only.
+static std::vector<OwningOpRef<ModuleOp>> split(ModuleOp module) {
+  std::vector<OwningOpRef<ModuleOp>> parts;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    parts.push_back(ModuleOp::create(module.getLoc()));
+    parts.back()->push_back(function.clone());
+  }
+  return parts;
+}
+
 bool heddle::compileForCpu(ModuleOp mapped, const CompileOptions &options, Variant &variant,
                            Library &library, std::string &error) {
-  CpuStages stages;
-  OwningOpRef<ModuleOp> lowered = lowerToCpu(mapped, *variant.target, variant.suffix, stages);
   CodeKind kind = options.checkAccesses ? CodeKind::CheckedObject : CodeKind::Object;
-  if (!lowered || !addObject(*lowered, *variant.target, kind, variant.name(), library, error))
-    return false;
-  std::string base = nameOf(mapped) + variant.suffix;
-  variant.workspace = base + "_workspace";
-  variant.scratchBytes = (stages.scratchBytes + 63) / 64 * 64;
-  for (unsigned i = 0; i < stages.count; ++i)
-    variant.stages.push_back(
-        {base + "_grid" + std::to_string(i), base + "_item" + std::to_string(i), "", 0, 0});
+  for (OwningOpRef<ModuleOp> &part : split(mapped)) {
+    CpuStages stages;
+    OwningOpRef<ModuleOp> lowered = lowerToCpu(*part, *variant.target, variant.suffix, stages);
+    std::string name = (*part->getOps<func::FuncOp>().begin()).getName().str();
+    CodeForm form = stages.loops ? CodeForm::Loops : CodeForm::Tiles;
+    std::string file = name == library.name ? variant.name() : name + "." + variant.name();
+    if (!lowered || !addObject(*lowered, *variant.target, kind, form, file, library, error))
+      return false;
+    std::string base = name + variant.suffix;
+    variant.workspaces.push_back(base + "_workspace");
+    variant.scratchBytes = std::max(variant.scratchBytes, (stages.scratchBytes + 63) / 64 * 64);
+    for (unsigned i = 0; i < stages.count; ++i)
+      variant.stages.push_back(
+          {base + "_grid" + std::to_string(i), base + "_item" + std::to_string(i), "", 0, 0});
+  }
   return true;
 }
 
@@ -53,14 +64,13 @@ bool heddle::compileForGpu(ModuleOp mapped, Variant &variant, Library &library,
     return false;
   }
   OwningOpRef<ModuleOp> launches = lowerLaunches(mapped, variant.suffix, stages);
-  if (!launches ||
-      !addObject(*launches, baselineTarget(), CodeKind::Object, variant.name(), library, error))
+  if (!launches || !addObject(*launches, baselineTarget(), CodeKind::Object, CodeForm::Tiles,
+                              variant.name(), library, error))
     return false;
-  std::string base = nameOf(mapped) + variant.suffix;
-  variant.workspace = base + "_workspace";
-  for (auto [i, stage] : llvm::enumerate(stages))
-    variant.stages.push_back(
-        {base + "_grid" + std::to_string(i), "", stage.entry, stage.threads, 0});
+  for (auto function : mapped.getOps<func::FuncOp>())
+    variant.workspaces.push_back((function.getName() + variant.suffix + "_workspace").str());
+  for (const PtxStage &stage : stages)
+    variant.stages.push_back({stage.grid, "", stage.entry, stage.threads, 0});
   variant.ptx = *ptx;
   library.ptx.push_back(
       {library.name + "." + variant.target->name.str() + ".ptx", std::move(*ptx)});

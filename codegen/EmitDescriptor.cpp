@@ -35,6 +35,9 @@ private:
   Constant *axes(const SpecTensor &tensor);
   void params(Words &words);
   void requirements(Words &words);
+  void temporaries(Words &words);
+  void tensorInto(Words &words, const SpecTensor &tensor, size_t argument);
+  Constant *workspace(const Variant &variant);
   Constant *stages(const Variant &variant);
   void variantsInto(Words &words);
   void entries(Constant *descriptor);
@@ -49,7 +52,8 @@ private:
   std::map<std::string, int64_t> placeOfSize; // by the text of an axis
   std::vector<std::string> texts;             // of requirements
   StringMap<Constant *> strings;
-  SmallVector<const SpecTensor *> arguments; // inputs, then results
+  std::vector<const SpecTensor *> arguments; // inputs, then results
+  std::vector<const SpecTensor *> inside;    // temporaries
   int64_t count[4] = {};                     // dims, tensors, params, requirements
 };
 } // namespace
@@ -83,14 +87,13 @@ void DescriptorBuilder::collectValues() {
       known[dim.name] = dim.size;
     values.derived.push_back(dim.isCompileTime() ? nullptr : dim.expr);
   }
-  for (const SpecTensor &tensor : spec.tensors)
-    if (tensor.isInput())
-      arguments.push_back(&tensor);
-  for (const std::string &name : spec.results)
-    arguments.push_back(spec.findTensor(name));
+  arguments = spec.arguments();
+  inside = spec.temporaries();
   int64_t params = count_if(spec.params, [](const SpecParam &param) { return param.isRuntime; });
   values.firstSize = spec.dims.size() + params;
-  for (const SpecTensor *tensor : arguments)
+  std::vector<const SpecTensor *> all = arguments;
+  all.insert(all.end(), inside.begin(), inside.end());
+  for (const SpecTensor *tensor : all)
     for (const Extent &axis : tensor->axes)
       if (axis.size->kind != ExprKind::Dim && !evaluateSize(*axis.size, known) &&
           !placeOfSize.count(axis.text)) {
@@ -106,7 +109,7 @@ void DescriptorBuilder::collectValues() {
 }
 
 void DescriptorBuilder::dims(Words &words) {
-  unsigned slot = arguments.size();
+  unsigned slot = arguments.size() + inside.size();
   for (size_t i = 0; i < spec.dims.size(); ++i) {
     const SpecDim &dim = spec.dims[i];
     int64_t kind = HEDDLE_DIM_ARGUMENT, tensor = 0;
@@ -141,8 +144,13 @@ Constant *DescriptorBuilder::axes(const SpecTensor &tensor) {
   return pointerTo(words, tensor.name + "_axes");
 }
 
-static std::pair<int64_t, int64_t> typeOf(StorageType type) {
-  switch (type) {
+/// What the language computes with, where there is no type: f32, i32, a byte.
+static std::pair<int64_t, int64_t> typeOf(const SpecTensor &tensor) {
+  if (!tensor.storage)
+    return tensor.type == ExprType::Float ? std::pair(HEDDLE_FLOAT, 32)
+           : tensor.type == ExprType::Int ? std::pair(HEDDLE_INT, 32)
+                                          : std::pair(HEDDLE_BOOL, 8);
+  switch (*tensor.storage) {
   case StorageType::F32:
     return {HEDDLE_FLOAT, 32};
   case StorageType::F16:
@@ -159,14 +167,25 @@ static std::pair<int64_t, int64_t> typeOf(StorageType type) {
   llvm_unreachable("all storage types are above");
 }
 
+/// `argument`: its number among the function's arguments.
+void DescriptorBuilder::tensorInto(Words &words, const SpecTensor &tensor, size_t argument) {
+  auto [code, bits] = typeOf(tensor);
+  words.append({text(tensor.name), number(!tensor.isInput()), number(code), number(bits),
+                number(tensor.axes.size()), axes(tensor),
+                number(abi.arguments[argument].firstSlot)});
+}
+
 void DescriptorBuilder::tensors(Words &words) {
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const SpecTensor *tensor = arguments[i];
-    auto [code, bits] = typeOf(*tensor->storage);
-    words.append({text(tensor->name), number(!tensor->isInput()), number(code), number(bits),
-                  number(tensor->axes.size()), axes(*tensor), number(abi.arguments[i].firstSlot)});
-  }
+  for (size_t i = 0; i < arguments.size(); ++i)
+    tensorInto(words, *arguments[i], i);
   count[1] = arguments.size();
+}
+
+void DescriptorBuilder::temporaries(Words &words) {
+  for (size_t i = 0; i < inside.size(); ++i) {
+    tensorInto(words, *inside[i], arguments.size() + i);
+    words.append({number(inside[i]->step), number(inside[i]->lastStep)});
+  }
 }
 
 void DescriptorBuilder::params(Words &words) {
@@ -187,6 +206,25 @@ void DescriptorBuilder::requirements(Words &words) {
   count[3] = texts.size();
 }
 
+/// Steps follow each other and share what each needs: the most of them.
+Constant *DescriptorBuilder::workspace(const Variant &variant) {
+  Type *i64 = b.getInt64Ty(), *pointer = b.getPtrTy();
+  if (variant.workspaces.size() == 1)
+    return function(variant.workspaces.front(), i64, {pointer});
+  auto *made =
+      Function::Create(FunctionType::get(i64, {pointer}, false), GlobalValue::InternalLinkage,
+                       spec.name + variant.suffix + "_workspace", module);
+  b.SetInsertPoint(BasicBlock::Create(module.getContext(), "", made));
+  Value *most = b.getInt64(0);
+  for (const std::string &symbol : variant.workspaces) {
+    FunctionCallee callee = module.getOrInsertFunction(symbol, made->getFunctionType());
+    Value *bytes = b.CreateCall(callee, {made->getArg(0)});
+    most = b.CreateSelect(b.CreateICmpUGT(bytes, most), bytes, most); // a wrapped one is the most
+  }
+  b.CreateRet(most);
+  return made;
+}
+
 Constant *DescriptorBuilder::stages(const Variant &variant) {
   Type *pointer = b.getPtrTy(), *none = b.getVoidTy();
   Words words;
@@ -205,12 +243,11 @@ void DescriptorBuilder::variantsInto(Words &words) {
   StringMap<Constant *> sources; // one PTX text per target
   for (const Variant &variant : variants) {
     bool gpu = variant.target->kind == TargetKind::Gpu;
-    words.append(
-        {text(variant.name()), number(gpu ? HEDDLE_CUDA : HEDDLE_CPU),
-         number(gpu ? variant.target->sm : variant.target->cpuLevel), number(variant.first),
-         number(variant.last), number(variant.guard), number(variant.scratchBytes),
-         function(variant.workspace, b.getInt64Ty(), {b.getPtrTy()}), number(variant.stages.size()),
-         stages(variant), variant.ptx.empty() ? null() : text(variant.ptx)});
+    words.append({text(variant.name()), number(gpu ? HEDDLE_CUDA : HEDDLE_CPU),
+                  number(gpu ? variant.target->sm : variant.target->cpuLevel),
+                  number(variant.first), number(variant.last), number(variant.guard),
+                  number(variant.scratchBytes), workspace(variant), number(variant.stages.size()),
+                  stages(variant), variant.ptx.empty() ? null() : text(variant.ptx)});
   }
 }
 
@@ -249,28 +286,27 @@ Error DescriptorBuilder::build() {
                  Twine(int(HEDDLE_MAX_VALUES)));
   Constant *derive = null();
   bool anyDerived = any_of(values.derived, [](const ExprRef &expr) { return bool(expr); });
-  if (anyDerived || !values.sizes.empty() || !values.requirements.empty()) {
-    Expected<Function *> made = emitDerive(module, spec, values);
-    if (!made)
-      return made.takeError();
-    derive = *made;
-  }
-  Words dimWords, tensorWords, paramWords, requirementWords, variantWords;
+  if (anyDerived || !values.sizes.empty() || !values.requirements.empty())
+    derive = emitDerive(module, spec, values);
+  Words dimWords, tensorWords, temporaryWords, paramWords, requirementWords, variantWords;
   dims(dimWords);
   tensors(tensorWords);
+  temporaries(temporaryWords);
   params(paramWords);
   requirements(requirementWords);
   variantsInto(variantWords);
   Words all{number(HEDDLE_KERNEL_ABI), text(spec.name), number(abi.numSlots), number(values.count)};
   all.append({number(count[0]), pointerTo(dimWords, "dims")});
   all.append({number(count[1]), pointerTo(tensorWords, "tensors")});
+  all.append({number(inside.size()), pointerTo(temporaryWords, "temporaries")});
   all.append({number(count[2]), pointerTo(paramWords, "params")});
   all.append({number(count[3]), pointerTo(requirementWords, "requirements")});
   all.append({derive, number(variants.size()), pointerTo(variantWords, "variants")});
-  static_assert(sizeof(heddle_kernel) == 15 * 8 && sizeof(heddle_kernel_variant) == 11 * 8 &&
+  static_assert(sizeof(heddle_kernel) == 17 * 8 && sizeof(heddle_kernel_variant) == 11 * 8 &&
                     sizeof(heddle_kernel_stage) == 5 * 8 && sizeof(heddle_kernel_dim) == 6 * 8 &&
-                    sizeof(heddle_kernel_tensor) == 7 * 8 && sizeof(heddle_kernel_axis) == 3 * 8 &&
-                    sizeof(heddle_kernel_param) == 3 * 8,
+                    sizeof(heddle_kernel_tensor) == 7 * 8 &&
+                    sizeof(heddle_kernel_temporary) == 9 * 8 &&
+                    sizeof(heddle_kernel_axis) == 3 * 8 && sizeof(heddle_kernel_param) == 3 * 8,
                 "the words above are the fields of heddle_kernel.h");
   entries(pointerTo(all, "kernel"));
   return Error::success();

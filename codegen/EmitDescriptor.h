@@ -20,8 +20,7 @@ namespace heddle {
 
 /// An LLVM module with the heddle_kernel of a spec (runtime/include/heddle_kernel.h), the function that
 /// derives sizes, and NAME_info, NAME_check, NAME_workspace, NAME_run. `abi` is that of the function that
-/// was built from the spec. An error: the spec is beyond a limit of the runtime, or a size is an
-/// expression that cannot be computed at run time.
+/// was built from the spec. An error: the spec is beyond a limit of the runtime.
 llvm::Expected<std::unique_ptr<llvm::Module>> emitDescriptor(llvm::LLVMContext &context,
                                                              const Spec &spec, const KernelAbi &abi,
                                                              llvm::ArrayRef<Variant> variants);
@@ -35,8 +34,7 @@ struct CallValues {
 };
 
 /// `void NAME_derive(int64_t *values)`: integers in 64 bits, floats in double (LANGUAGE.md, section 3).
-llvm::Expected<llvm::Function *> emitDerive(llvm::Module &module, const Spec &spec,
-                                            const CallValues &values);
+llvm::Function *emitDerive(llvm::Module &module, const Spec &spec, const CallValues &values);
 
 } // namespace heddle
 

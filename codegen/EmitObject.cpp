@@ -46,22 +46,24 @@ static Expected<std::unique_ptr<TargetMachine>> createMachine(const TargetInfo &
                                   std::nullopt, CodeGenOptLevel::Aggressive));
 }
 
-static void optimise(Module &module, TargetMachine &machine, bool isGpu, bool checkAccesses) {
+static void optimise(Module &module, TargetMachine &machine, bool isGpu, bool checkAccesses,
+                     bool vectorise) {
   LoopAnalysisManager lam;
   FunctionAnalysisManager fam;
   CGSCCAnalysisManager cam;
   ModuleAnalysisManager mam;
   PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = false;
-  tuning.LoopUnrolling = false; // but of loops that ask for it: products in PTX
+  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = vectorise;
+  tuning.LoopUnrolling = vectorise; // but of loops that ask for it: products in PTX
   PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(mam);
   builder.registerCGSCCAnalyses(cam);
   builder.registerFunctionAnalyses(fam);
   builder.registerLoopAnalyses(lam);
   builder.crossRegisterProxies(lam, fam, cam, mam);
-  ModulePassManager passes = isGpu ? builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2)
-                                   : builder.buildO0DefaultPipeline(OptimizationLevel::O0);
+  ModulePassManager passes = isGpu || vectorise
+                                 ? builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2)
+                                 : builder.buildO0DefaultPipeline(OptimizationLevel::O0);
   if (checkAccesses) {
     for (Function &function : module)
       function.addFnAttr(Attribute::SanitizeAddress);
@@ -71,23 +73,26 @@ static void optimise(Module &module, TargetMachine &machine, bool isGpu, bool ch
 }
 
 Expected<std::string> heddle::emitCode(mlir::ModuleOp module, const TargetInfo &target,
-                                       CodeKind kind) {
+                                       CodeKind kind, CodeForm form) {
   mlir::registerBuiltinDialectTranslation(*module.getContext());
   mlir::registerLLVMDialectTranslation(*module.getContext());
   LLVMContext context;
   std::unique_ptr<Module> translated = mlir::translateModuleToLLVMIR(module, context, "heddle");
   if (!translated)
     return fault("the module cannot be translated to LLVM IR");
-  return emitCode(*translated, target, kind);
+  return emitCode(*translated, target, kind, form);
 }
 
-Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target, CodeKind kind) {
+Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target, CodeKind kind,
+                                       CodeForm form) {
   Expected<std::unique_ptr<TargetMachine>> machine = createMachine(target);
   if (!machine)
     return machine.takeError();
   module.setTargetTriple(Triple(target.triple));
   module.setDataLayout((*machine)->createDataLayout());
-  optimise(module, **machine, target.kind == TargetKind::Gpu, kind == CodeKind::CheckedObject);
+  bool isGpu = target.kind == TargetKind::Gpu;
+  optimise(module, **machine, isGpu, kind == CodeKind::CheckedObject,
+           !isGpu && form == CodeForm::Loops);
   SmallVector<char, 0> bytes;
   raw_svector_ostream stream(bytes);
   legacy::PassManager codegen;

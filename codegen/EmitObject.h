@@ -16,13 +16,16 @@ namespace heddle {
 
 /// CheckedObject: every access to memory asks AddressSanitizer, whose runtime the program links.
 enum class CodeKind { Object, CheckedObject, Assembly };
+/// Tiles are vectors already; scalar loops are for LLVM's vectoriser.
+enum class CodeForm { Tiles, Loops };
 
 /// The bytes of an ELF object, or assembly text: of PTX for a GPU target. Deterministic. The module is in
 /// the LLVM dialect (and NVVM for a GPU).
-llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const TargetInfo &target,
-                                     CodeKind kind);
+llvm::Expected<std::string> emitCode(mlir::ModuleOp module, const TargetInfo &target, CodeKind kind,
+                                     CodeForm form = CodeForm::Tiles);
 /// The same for a module of LLVM IR, which it changes.
-llvm::Expected<std::string> emitCode(llvm::Module &module, const TargetInfo &target, CodeKind kind);
+llvm::Expected<std::string> emitCode(llvm::Module &module, const TargetInfo &target, CodeKind kind,
+                                     CodeForm form = CodeForm::Tiles);
 
 /// Any x86-64: for what a library does before it knows the processor.
 const TargetInfo &baselineTarget();

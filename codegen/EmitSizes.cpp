@@ -13,8 +13,6 @@ class SizeBuilder {
 public:
   SizeBuilder(IRBuilder<> &b) : b(b) {}
   StringMap<Value *> names;
-  std::string refused; // what cannot be computed; then values mean nothing
-
   Value *build(const Expr &expr);
 
 private:
@@ -23,10 +21,7 @@ private:
   Value *floorDiv(Value *x, Value *y, bool remainder);
   Value *shift(BinaryOp op, Value *x, Value *y);
   Value *call(const Expr &expr, ArrayRef<Value *> args);
-  Value *refuse(std::string what, const Expr &expr) {
-    refused = std::move(what);
-    return Constant::getNullValue(type(expr));
-  }
+  Value *library(std::string_view name, ArrayRef<Value *> args);
   Type *type(const Expr &expr) {
     return expr.type == ExprType::Float  ? b.getDoubleTy()
            : expr.type == ExprType::Bool ? Type::getInt1Ty(b.getContext())
@@ -149,11 +144,30 @@ Value *SizeBuilder::call(const Expr &expr, ArrayRef<Value *> args) {
     Value *rounded = b.CreateUnaryIntrinsic(id, args[0]);
     return b.CreateIntrinsic(Intrinsic::fptosi_sat, {b.getInt64Ty(), b.getDoubleTy()}, {rounded});
   }
+  case ExprFunction::Relu:
+    return isFloat ? b.CreateBinaryIntrinsic(Intrinsic::maximum, args[0],
+                                             ConstantFP::get(b.getDoubleTy(), 0))
+                   : b.CreateBinaryIntrinsic(Intrinsic::smax, args[0], b.getInt64(0));
   case ExprFunction::Sqrt:
     return b.CreateUnaryIntrinsic(Intrinsic::sqrt, args[0]);
-  default:
-    return refuse("'" + std::string(spelling(expr.function)) + "' in a size", expr);
+  case ExprFunction::Rsqrt:
+    return b.CreateFDiv(ConstantFP::get(b.getDoubleTy(), 1),
+                        b.CreateUnaryIntrinsic(Intrinsic::sqrt, args[0]));
+  case ExprFunction::Sigmoid: {
+    Value *one = ConstantFP::get(b.getDoubleTy(), 1);
+    return b.CreateFDiv(one, b.CreateFAdd(one, library("exp", {b.CreateFNeg(args[0])})));
   }
+  default: // named as in C
+    return library(spelling(expr.function), args);
+  }
+}
+
+/// A function of libm.
+Value *SizeBuilder::library(std::string_view name, ArrayRef<Value *> args) {
+  SmallVector<Type *> types(args.size(), b.getDoubleTy());
+  auto *type = FunctionType::get(b.getDoubleTy(), types, false);
+  Module &module = *b.GetInsertBlock()->getModule();
+  return b.CreateCall(module.getOrInsertFunction(name, type), args);
 }
 
 Value *SizeBuilder::build(const Expr &expr) {
@@ -185,8 +199,7 @@ Value *SizeBuilder::build(const Expr &expr) {
   }
 }
 
-Expected<Function *> heddle::emitDerive(Module &module, const Spec &spec,
-                                        const CallValues &values) {
+Function *heddle::emitDerive(Module &module, const Spec &spec, const CallValues &values) {
   IRBuilder<> b(module.getContext());
   auto *type = FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
   auto *function =
@@ -230,7 +243,5 @@ Expected<Function *> heddle::emitDerive(Module &module, const Spec &spec,
   for (auto [i, expr] : enumerate(values.requirements))
     store(*expr, values.firstRequirement + i);
   b.CreateRetVoid();
-  if (!builder.refused.empty())
-    return createStringError(inconvertibleErrorCode(), builder.refused + " cannot be compiled yet");
   return function;
 }

@@ -15,13 +15,14 @@ namespace heddle {
 /// One launch: a 1-D grid of blocks, one block for each item.
 struct PtxStage {
   std::string entry;        // FUNCTION + suffix + `_kernel0`, ...
+  std::string grid;         // what the host calls for the number of blocks
   int32_t threads = 0;      // of a block
   int64_t sharedBytes = 0;  // static
   int64_t scratchBytes = 0; // of a block, in the workspace behind the tensors that stages share
 };
 
 /// The kernels of a mapped function, in the LLVM dialect. Their parameters are the slots (KernelAbi.h),
-/// each a .u64, then the workspace. One function per module. Null: an error was emitted.
+/// each a .u64, then the workspace. Null: an error was emitted.
 mlir::OwningOpRef<mlir::ModuleOp> lowerToPtx(mlir::ModuleOp mapped, const TargetInfo &target,
                                              llvm::StringRef suffix, std::vector<PtxStage> &stages);
 

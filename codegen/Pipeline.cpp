@@ -3,6 +3,7 @@
 #include "codegen/Pipeline.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Passes.h"
 
@@ -32,7 +33,9 @@ public:
   void cleanUp() {
     if (!functions || stopped || !options.canonicalize)
       return;
-    functions->addPass(createCanonicalizerPass());
+    // A grid of one item is a grid: stages are made of them.
+    functions->addPass(createCanonicalizerPass(
+        GreedyRewriteConfig(), {"(anonymous namespace)::ForallOpSingleOrZeroIterationDimsFolder"}));
     functions->addPass(createCSEPass());
     functions->addPass(createLoopInvariantCodeMotionPass());
   }

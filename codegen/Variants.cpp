@@ -1,6 +1,7 @@
 //===- Variants.cpp - which variants a spec gets -----------------------------------------------===//
 
 #include "codegen/Variants.h"
+#include "dialect/TileObstacle.h"
 #include <algorithm>
 
 using namespace heddle;
@@ -54,9 +55,15 @@ std::vector<Variant> heddle::planVariants(const Spec &spec,
   order.erase(std::unique(order.begin(), order.end()), order.end());
   std::vector<Variant> variants;
   for (const TargetInfo *target : order) {
+    const SpecStep &first = spec.steps.front();
+    const AttendStep *attend = first.getIf<AttendStep>();
     std::vector<Variant> added;
-    if (const AttendStep *step = spec.steps.front().getIf<AttendStep>())
-      added = planAttend(spec, *step, *target, schedule);
+    if (spec.steps.size() > 1)
+      added = {make("steps", *target, schedule)};
+    else if (!tileObstacle(first).empty())
+      added = {make("loops", *target, schedule)};
+    else if (attend)
+      added = planAttend(spec, *attend, *target, schedule);
     else
       added = {make("chunked", *target, schedule)};
     variants.insert(variants.end(), added.begin(), added.end());

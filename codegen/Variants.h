@@ -21,16 +21,16 @@ struct VariantStage {
 
 /// Code for one machine and one range of sizes. The runtime takes the first that fits a call.
 struct Variant {
-  std::string kind; // "few_queries", "prefill", "chunked"
+  std::string kind; // "few_queries", "prefill"; "chunked"; "loops" of one step; "steps" of several
   const TargetInfo *target = nullptr;
   int guard = -1;              // the number of a dim of the spec; -1: every call
   int64_t first = 0, last = 0; // its sizes
   std::string wishes;          // of the schedule, over the policy's choice
   // What compilation found:
-  std::string schedule;           // as printed
-  std::vector<std::string> plain; // ops that got a plain body, with the reason
-  std::string suffix;             // of its symbols
-  std::string workspace;          // symbol
+  std::string schedule;                // as printed
+  std::vector<std::string> plain;      // ops that got a plain body, with the reason
+  std::string suffix;                  // of its symbols
+  std::vector<std::string> workspaces; // symbols, one per function: the largest is needed
   std::vector<VariantStage> stages;
   int64_t scratchBytes = 0;
   std::string ptx;

@@ -22,7 +22,7 @@ def Attn_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let discardableAttrs = (ins "::heddle::attn::ScheduleAttr":$schedule,
                               "::mlir::ArrayAttr":$homes,
-                              "::mlir::StringAttr":$plain);
+                              "::mlir::StringAttr":$plain, "::mlir::StringAttr":$loops);
   let hasOperationAttrVerify = 1;
 }
 

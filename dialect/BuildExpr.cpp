@@ -3,6 +3,8 @@
 #include "dialect/BuildExpr.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
@@ -44,7 +46,9 @@ Value ExprBuilder::number(Location loc, double value) {
 }
 
 void ExprBuilder::setIndex(const IndexRange &range, Value value) {
-  indices[range.name] = {value, range.extent.text};
+  bool again = !indices.insert_or_assign(range.name, std::pair(value, range.extent.text)).second;
+  if (again) // what was built meant another one
+    built.clear();
 }
 
 Value ExprBuilder::build(const ExprRef &expr) {
@@ -64,11 +68,7 @@ Value ExprBuilder::buildNew(const Expr &expr) {
   case ExprKind::Index:
     return buildName(expr);
   case ExprKind::Special:
-    if (expr.special == ExprSpecial::Pos) {
-      Value q = indices.find("q_idx")->second.first;
-      return arith::AddIOp::create(b, loc, q, build(offset));
-    }
-    return specials.at(expr.special);
+    return buildSpecial(expr);
   case ExprKind::IntToFloat: {
     Value wide = arith::IndexCastOp::create(b, loc, b.getI64Type(), build(expr.args[0]));
     return arith::SIToFPOp::create(b, loc, b.getF32Type(), wide);
@@ -86,11 +86,43 @@ Value ExprBuilder::buildNew(const Expr &expr) {
   case ExprKind::Read:
     return buildRead(expr);
   case ExprKind::Statistic:
+    return statistics.at(expr.name);
   case ExprKind::Dot:
+    return buildDot(expr);
   case ExprKind::WholeAxis:
-    break;
+    return wholeAxis;
   }
-  llvm_unreachable("checkSupported refuses statistics and dot()");
+  llvm_unreachable("all kinds are above");
+}
+
+Value ExprBuilder::buildSpecial(const Expr &expr) {
+  auto vector = vectors.find(expr.special);
+  if (vector != vectors.end()) { // one element of it, inside a dot()
+    ExprBuilder inner = *this;
+    inner.setIndex(*vector->second.first, wholeAxis);
+    return inner.build(vector->second.second);
+  }
+  if (expr.special != ExprSpecial::Pos)
+    return specials.at(expr.special);
+  Value q = indices.find("q_idx")->second.first;
+  return arith::AddIOp::create(b, locate(expr), q, build(offset));
+}
+
+/// The sum over the axis `:`, one element after the other.
+Value ExprBuilder::buildDot(const Expr &expr) {
+  Location loc = locate(expr);
+  Value zero = index(loc, 0), one = index(loc, 1), none = number(loc, 0);
+  auto loop = scf::ForOp::create(b, loc, zero, build(expr.args[2]), one, none);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  ExprBuilder inner = *this;
+  inner.wholeAxis = loop.getInductionVar();
+  Value x = inner.build(expr.args[0]), y = inner.build(expr.args[1]);
+  Value sum =
+      arith::AddFOp::create(b, loc, loop.getRegionIterArg(0), arith::MulFOp::create(b, loc, x, y),
+                            arith::FastMathFlags::reassoc);
+  scf::YieldOp::create(b, loc, sum);
+  return loop.getResult(0);
 }
 
 Value ExprBuilder::buildNumber(const Expr &expr) {
@@ -182,13 +214,28 @@ Value ExprBuilder::buildInteger(const Expr &expr, Value x, Value y) {
     return arith::OrIOp::create(b, loc, x, y);
   case BinaryOp::BitXor:
     return arith::XOrIOp::create(b, loc, x, y);
-  case BinaryOp::Shl: // checkSupported has seen that the count is a small constant
-    return arith::ShLIOp::create(b, loc, x, y);
+  case BinaryOp::Shl:
   case BinaryOp::Shr:
-    return arith::ShRSIOp::create(b, loc, x, y);
+    return buildShift(expr, x, y);
   default:
     llvm_unreachable("all operators that give an integer are above");
   }
+}
+
+/// By a count outside 0..63 it is 0.
+Value ExprBuilder::buildShift(const Expr &expr, Value x, Value y) {
+  Location loc = locate(expr);
+  const Expr &count = *expr.args[1];
+  bool inside = count.isNumber() && count.intValue >= 0 && count.intValue <= 63;
+  Value bad;
+  if (!inside) {
+    bad = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ugt, y, index(loc, 63));
+    y = arith::SelectOp::create(b, loc, bad, index(loc, 0), y);
+  }
+  Value shifted = expr.binary == BinaryOp::Shl ? arith::ShLIOp::create(b, loc, x, y).getResult()
+                                               : arith::ShRSIOp::create(b, loc, x, y).getResult();
+  return inside ? shifted
+                : arith::SelectOp::create(b, loc, bad, index(loc, 0), shifted).getResult();
 }
 
 /// x // 0 = x % 0 = 0. The remainder is x - y * (x // y): affine where y is a constant.
@@ -312,7 +359,8 @@ Value ExprBuilder::buildRead(const Expr &expr) {
   SmallVector<Value> subscripts;
   for (auto [axis, arg] : llvm::zip_equal(tensor.axes, expr.args)) {
     Value x = build(arg);
-    bool inside = arg->kind == ExprKind::Binary && arg->name == "h_kv";
+    bool inside =
+        arg->kind == ExprKind::WholeAxis || (arg->kind == ExprKind::Binary && arg->name == "h_kv");
     if (arg->kind == ExprKind::Index)
       inside = indices.find(arg->name)->second.second == axis.text;
     std::optional<int64_t> size = evaluateSize(*axis.size, values.known);
@@ -322,14 +370,17 @@ Value ExprBuilder::buildRead(const Expr &expr) {
       Value last = size
                        ? index(loc, *size - 1)
                        : arith::SubIOp::create(b, loc, build(axis.size), index(loc, 1)).getResult();
+      x = arith::MinSIOp::create(b, loc, x, last); // first: of an empty axis it is 0
       x = arith::MaxSIOp::create(b, loc, x, index(loc, 0));
-      x = arith::MinSIOp::create(b, loc, x, last);
     }
     subscripts.push_back(x);
   }
-  Value element = tensor::ExtractOp::create(b, loc, values.tensors.lookup(expr.name), subscripts);
+  Value memory = values.tensors.lookup(expr.name);
+  Value element = isa<MemRefType>(memory.getType())
+                      ? memref::LoadOp::create(b, loc, memory, subscripts).getResult()
+                      : tensor::ExtractOp::create(b, loc, memory, subscripts).getResult();
   Type type = element.getType();
-  if (tensor.storage == StorageType::Bool) {
+  if (tensor.type == ExprType::Bool) {
     Value zero = arith::ConstantIntOp::create(b, loc, 0, 8);
     return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, element, zero);
   }

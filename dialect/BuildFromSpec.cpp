@@ -3,9 +3,14 @@
 #include "dialect/BuildFromSpec.h"
 #include "dialect/AttnOps.h"
 #include "dialect/BuildExpr.h"
+#include "dialect/MemoryType.h"
+#include "dialect/TileObstacle.h"
+#include "dialect/loops/LoopBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -21,11 +26,12 @@ public:
   OwningOpRef<ModuleOp> build();
 
 private:
-  using Ranges = SmallVector<const IndexRange *>;
   using Bind = llvm::function_ref<void(ExprBuilder &, ValueRange extra)>;
 
-  RankedTensorType tensorType(const SpecTensor &tensor, StorageType storage);
-  void openFunction();
+  RankedTensorType tensorType(const SpecTensor &tensor);
+  void openFunction(size_t step, bool onMemory);
+  void buildSurface(size_t number);
+  void buildLoops(size_t number, StringRef obstacle);
   Value sizeOf(const IndexRange &range);
   int64_t constantSize(const std::optional<IndexRange> &range);
   void region(Region &region, const ExprRef &expr, const Ranges &indices,
@@ -41,28 +47,37 @@ private:
   Location loc = b.getUnknownLoc();
 };
 
-RankedTensorType SpecBuilder::tensorType(const SpecTensor &tensor, StorageType storage) {
+/// Temporaries hold what the language computes with: f32, i32, or a byte.
+RankedTensorType SpecBuilder::tensorType(const SpecTensor &tensor) {
+  static constexpr StorageType kept[] = {StorageType::Bool, StorageType::I32, StorageType::F32};
+  StorageType storage = tensor.storage.value_or(kept[size_t(tensor.type)]);
   SmallVector<int64_t> shape;
   for (const Extent &axis : tensor.axes)
     shape.push_back(evaluateSize(*axis.size, values.known).value_or(ShapedType::kDynamic));
   return RankedTensorType::get(shape, elementType(b.getContext(), storage));
 }
 
-void SpecBuilder::openFunction() {
+/// The arguments are the same for every step: inputs, results, temporaries, open dims, run-time params.
+void SpecBuilder::openFunction(size_t step, bool onMemory) {
   SmallVector<Type> types, results;
   SmallVector<std::pair<llvm::StringMap<Value> *, std::string>> names;
+  values.tensors.clear();
+  values.dims.clear();
+  values.params.clear();
   auto add = [&](Type type, llvm::StringMap<Value> &into, const std::string &name) {
     types.push_back(type);
     names.push_back({&into, name});
   };
-  for (const SpecTensor &tensor : spec.tensors)
-    if (tensor.isInput())
-      add(tensorType(tensor, *tensor.storage), values.tensors, tensor.name);
-  for (const std::string &name : spec.results) {
-    const SpecTensor &tensor = *spec.findTensor(name);
-    results.push_back(tensorType(tensor, *tensor.storage));
-    add(results.back(), values.tensors, name);
-  }
+  auto addTensor = [&](const SpecTensor &tensor) {
+    RankedTensorType type = tensorType(tensor);
+    add(onMemory ? Type(memoryType(type)) : type, values.tensors, tensor.name);
+    if (!onMemory && tensor.step == int(step))
+      results.push_back(type);
+  };
+  for (const SpecTensor *tensor : spec.arguments())
+    addTensor(*tensor);
+  for (const SpecTensor *tensor : spec.temporaries())
+    addTensor(*tensor);
   for (const SpecDim &dim : spec.dims)
     if (!dim.isCompileTime())
       add(b.getIndexType(), values.dims, dim.name);
@@ -70,10 +85,12 @@ void SpecBuilder::openFunction() {
     if (param.isRuntime)
       add(param.value.type == ExprType::Float ? Type(b.getF32Type()) : Type(b.getI32Type()),
           values.params, param.name);
-  auto function = func::FuncOp::create(b, loc, spec.name, b.getFunctionType(types, results));
+  std::string name =
+      spec.steps.size() == 1 ? spec.name : spec.name + "_step" + std::to_string(step);
+  auto function = func::FuncOp::create(b, loc, name, b.getFunctionType(types, results));
   Block *entry = function.addEntryBlock();
-  for (auto [argument, name] : llvm::zip_equal(entry->getArguments(), names))
-    (*name.first)[name.second] = argument;
+  for (auto [argument, place] : llvm::zip_equal(entry->getArguments(), names))
+    (*place.first)[place.second] = argument;
   b.setInsertionPointToEnd(entry);
 }
 
@@ -104,7 +121,7 @@ void SpecBuilder::outputs(const SpecStep &step, SmallVector<Value> &outs,
                           SmallVector<int32_t> &names) {
   for (const char *kind : {"out", "lse", "state", "sum"})
     for (const StepOutput &output : step.outputs)
-      if (output.kind == kind && spec.findTensor(output.tensor)->isResult) {
+      if (output.kind == kind && spec.findTensor(output.tensor)->isUsed) {
         outs.push_back(values.tensors.lookup(output.tensor));
         names.push_back(int32_t(*symbolizeOutput(kind)));
       }
@@ -205,31 +222,59 @@ SmallVector<Value> SpecBuilder::recur(const SpecStep &step, const RecurStep &bod
   return SmallVector<Value>(op.getResults());
 }
 
+void SpecBuilder::buildSurface(size_t number) {
+  const SpecStep &step = spec.steps[number];
+  openFunction(number, /*onMemory=*/false);
+  const AttendStep *attendBody = step.getIf<AttendStep>();
+  SmallVector<Value> written =
+      attendBody ? attend(step, *attendBody) : recur(step, *step.getIf<RecurStep>());
+  // Results stand in the order of the arguments, outputs in that of the dialect.
+  llvm::DenseMap<Value, Value> result;
+  Operation *op = written.front().getDefiningOp();
+  ValueRange outs =
+      attendBody ? ValueRange(cast<AttendOp>(op).getOuts()) : cast<RecurOp>(op).getOuts();
+  for (auto [out, value] : llvm::zip_equal(outs, written))
+    result[out] = value;
+  SmallVector<Value> returned;
+  for (BlockArgument argument : b.getInsertionBlock()->getArguments())
+    if (Value value = result.lookup(argument))
+      returned.push_back(value);
+  func::ReturnOp::create(b, loc, returned);
+}
+
+void SpecBuilder::buildLoops(size_t number, StringRef obstacle) {
+  const SpecStep &step = spec.steps[number];
+  openFunction(number, /*onMemory=*/true);
+  LoopBuilder loops(b, values, loc);
+  if (const ComputeStep *body = step.getIf<ComputeStep>())
+    buildCompute(loops, spec, step, *body);
+  else if (const ScanStep *body = step.getIf<ScanStep>())
+    buildScan(loops, spec, step, *body);
+  else if (const SelectStep *body = step.getIf<SelectStep>())
+    buildSelect(loops, spec, step, *body);
+  else if (const AttendStep *body = step.getIf<AttendStep>())
+    buildAttend(loops, spec, step, *body, obstacle);
+  else
+    buildRecur(loops, spec, step, *step.getIf<RecurStep>(), obstacle);
+  func::ReturnOp::create(b, loc);
+}
+
 OwningOpRef<ModuleOp> SpecBuilder::build() {
   for (const SpecDim &dim : spec.dims)
     if (dim.isCompileTime())
       values.known[dim.name] = dim.size;
-  const SpecStep &step = spec.steps.front();
-  loc = locationOf(b.getContext(), spec, step.whereKind);
   OwningOpRef<ModuleOp> module = ModuleOp::create(b, loc);
-  b.setInsertionPointToEnd(module->getBody());
-  openFunction();
-  const AttendStep *attendBody = step.getIf<AttendStep>();
-  SmallVector<Value> written =
-      attendBody ? attend(step, *attendBody) : recur(step, *step.getIf<RecurStep>());
-  // Results stand in the order of the file, outputs in that of the dialect.
-  llvm::DenseMap<Value, Value> result;
-  Operation *op = written.empty() ? nullptr : written.front().getDefiningOp();
-  if (auto attendOp = dyn_cast_or_null<AttendOp>(op))
-    for (auto [out, value] : llvm::zip_equal(attendOp.getOuts(), written))
-      result[out] = value;
-  if (auto recurOp = dyn_cast_or_null<RecurOp>(op))
-    for (auto [out, value] : llvm::zip_equal(recurOp.getOuts(), written))
-      result[out] = value;
-  SmallVector<Value> returned;
-  for (const std::string &name : spec.results)
-    returned.push_back(result.lookup(values.tensors.lookup(name)));
-  func::ReturnOp::create(b, loc, returned);
+  for (size_t i = 0; i < spec.steps.size(); ++i) {
+    if (!spec.isLive(i))
+      continue;
+    loc = locationOf(b.getContext(), spec, spec.steps[i].whereKind);
+    b.setInsertionPointToEnd(module->getBody());
+    std::string obstacle = tileObstacle(spec.steps[i]);
+    if (obstacle.empty())
+      buildSurface(i);
+    else
+      buildLoops(i, obstacle);
+  }
   return module;
 }
 
@@ -237,6 +282,6 @@ OwningOpRef<ModuleOp> SpecBuilder::build() {
 
 OwningOpRef<ModuleOp> heddle::buildFromSpec(MLIRContext &context, const Spec &spec) {
   context.loadDialect<AttnDialect, arith::ArithDialect, func::FuncDialect, math::MathDialect,
-                      tensor::TensorDialect>();
+                      memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect>();
   return SpecBuilder(context, spec).build();
 }

@@ -28,6 +28,11 @@ bool isTileLevel(Operation *op) {
     return false;
   if (isa<AttnDialect, arith::ArithDialect, math::MathDialect>(op->getDialect()))
     return true;
+  // Steps that have no tiles: loops over single elements.
+  if (auto grid = op->getParentOfType<scf::ForallOp>();
+      grid && grid->hasAttr(AttnDialect::LoopsAttrHelper::getNameStr()) &&
+      isa<memref::StoreOp, memref::AllocaOp>(op))
+    return true;
   return isa<scf::ForallOp, scf::ForOp, scf::IfOp, scf::YieldOp, scf::InParallelOp,
              affine::AffineMinOp, affine::AffineMaxOp, affine::AffineApplyOp, tensor::ExtractOp,
              tensor::SplatOp, memref::DimOp, memref::LoadOp, memref::AllocOp, memref::TransposeOp,

@@ -1,6 +1,7 @@
 //===- TileRegions.cpp - the regions of surface ops as bodies over tiles -----------------------===//
 
 #include "passes/TileRegions.h"
+#include "dialect/MemoryType.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -13,15 +14,6 @@ using namespace mlir;
 namespace heddle::attn {
 
 //===--- Memory ------------------------------------------------------------------------------===//
-
-/// Any strides but the innermost, which is 1 (the runtime has checked it).
-static MemRefType memoryType(RankedTensorType tensor) {
-  SmallVector<int64_t> strides(tensor.getRank(), ShapedType::kDynamic);
-  if (!strides.empty())
-    strides.back() = 1;
-  auto layout = StridedLayoutAttr::get(tensor.getContext(), ShapedType::kDynamic, strides);
-  return MemRefType::get(tensor.getShape(), tensor.getElementType(), layout);
-}
 
 MemoryArguments::MemoryArguments(func::FuncOp function) : function(function) {
   Block &entry = function.front();

@@ -38,6 +38,8 @@ static int load_entries(heddle_device *device, const char *path) {
   return HEDDLE_OK;
 }
 
+static const unsigned char zeros[64];
+
 static int open_context(heddle_device *device, int32_t ordinal) {
   int count = 0, major = 0, minor = 0;
   int status = heddle_cuda_result(device, device->cuInit(0), "cuInit");
@@ -68,6 +70,12 @@ static int open_context(heddle_device *device, int32_t ordinal) {
   if (!status)
     status =
         heddle_cuda_result(device, device->cuCtxSetCurrent(device->context), "cuCtxSetCurrent");
+  if (!status)
+    status = heddle_cuda_result(device, device->cuMemAlloc_v2(&device->zeros, sizeof zeros),
+                                "cuMemAlloc");
+  if (!status)
+    status = heddle_cuda_result(device, device->cuMemcpyHtoD_v2(device->zeros, zeros, sizeof zeros),
+                                "cuMemcpyHtoD");
   return status;
 }
 
@@ -109,12 +117,14 @@ void heddle_device_close(heddle_device *device) {
     free(module);
     module = next;
   }
+  device->cuMemFree_v2(device->zeros);
   device->cuDevicePrimaryCtxRelease_v2(device->ordinal);
   dlclose(device->library);
   free(device);
 }
 
 int heddle_device_level(const heddle_device *device) { return device->level; }
+int64_t heddle_device_zeros(const heddle_device *device) { return (int64_t)device->zeros; }
 
 static int enter(heddle_device *device) {
   return heddle_cuda_result(device, device->cuCtxSetCurrent(device->context), "cuCtxSetCurrent");

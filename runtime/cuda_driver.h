@@ -52,6 +52,7 @@ struct heddle_device {
   CUdevice ordinal;
   CUcontext context;
   int level, driver_version;
+  CUdeviceptr zeros; /* 64 bytes */
   heddle_module *modules;
   char lock; /* guards `modules` */
 };

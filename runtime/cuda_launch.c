@@ -52,6 +52,7 @@ static int module_of(heddle_device *device, const char *ptx, CUmodule *module) {
 }
 
 static int launch(const heddle_call *call, const heddle_kernel_stage *stage, CUmodule module) {
+  char *workspace = (char *)call->exec.workspace + call->temporary_bytes;
   heddle_device *device = call->exec.device;
   int64_t sizes[3] = {1, 1, 1};
   stage->grid(call->slots, sizes);
@@ -70,7 +71,7 @@ static int launch(const heddle_call *call, const heddle_kernel_stage *stage, CUm
   int64_t count = call->kernel->num_slots;
   for (int64_t i = 0; i < count; ++i)
     parameters[i] = (void *)&call->slots[i];
-  parameters[count] = (void *)&call->exec.workspace;
+  parameters[count] = (void *)&workspace;
   return heddle_cuda_result(
       device,
       device->cuLaunchKernel(function, (unsigned)items, 1, 1, (unsigned)stage->threads, 1, 1,

@@ -39,12 +39,16 @@ static int choose(const heddle_call *call, const heddle_kernel_variant **chosen)
                      kernel->name, (int)level);
 }
 
-/* Bytes of the caller's workspace: what stages share, a line to align, scratch of each thread. */
+/* Bytes of the caller's workspace: a line to align, temporaries, what stages share, scratch of threads. */
 static int need(const heddle_call *call, const heddle_kernel_variant *variant, int64_t *bytes) {
-  int64_t shared = variant->workspace(call->slots), scratch = 0;
+  int64_t shared = variant->workspace(call->slots), scratch = call->temporary_bytes ? 64 : 0;
   int64_t threads = call->exec.threads > 1 ? call->exec.threads : 1;
   if (call->device == HEDDLE_CPU)
     scratch = threads * variant->scratch_bytes + 128;
+  if (call->temporary_bytes > INT64_MAX - scratch - 64)
+    shared = -1;
+  else
+    scratch += call->temporary_bytes;
   if (shared < 0 || shared > INT64_MAX - scratch)
     return heddle_fail(HEDDLE_TOO_LARGE, "the workspace of %s passes 2^63 bytes",
                        call->kernel->name);
@@ -56,6 +60,8 @@ static int prepare(const heddle_kernel *kernel, const void *args, heddle_call *c
                    const heddle_kernel_variant **variant, int64_t *bytes) {
   heddle_fail(HEDDLE_OK, "%s", "");
   int status = heddle_bind(kernel, args, call);
+  if (!status)
+    status = heddle_place_temporaries(call, heddle_workspace_of(call));
   if (!status)
     status = choose(call, variant);
   return status ? status : need(call, *variant, bytes);
@@ -70,7 +76,7 @@ int heddle_kernel_workspace(const heddle_kernel *kernel, const void *args, int64
 }
 
 const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, const void *args,
-                                                  int64_t *slots) {
+                                                  int64_t *slots, char **workspace) {
   heddle_call call;
   const heddle_kernel_variant *variant = NULL;
   int64_t bytes;
@@ -78,6 +84,8 @@ const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, c
     return NULL;
   if (slots)
     memcpy(slots, call.slots, sizeof call.slots);
+  if (workspace)
+    *workspace = (char *)heddle_workspace_of(&call) + call.temporary_bytes;
   return variant;
 }
 

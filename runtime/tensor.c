@@ -7,8 +7,12 @@
 
 typedef long long ll; /* for messages */
 
-/* What a guarded read of an empty tensor sees. */
 static const _Alignas(64) unsigned char zeros[64];
+
+int64_t heddle_zeros_of(const heddle_call *call) {
+  return call->device == HEDDLE_CUDA ? heddle_device_zeros(call->exec.device)
+                                     : (int64_t)(uintptr_t)zeros;
+}
 
 static const char *type_name(int64_t code, int64_t bits) {
   switch (code) {
@@ -203,9 +207,8 @@ static void fill_slots(heddle_call *call, const heddle_tensor *const *tensors) {
     int64_t empty = 0;
     for (int64_t i = 0; i < tensors[t]->ndim; ++i)
       empty |= tensors[t]->shape[i] == 0;
-    uintptr_t data =
-        empty ? (uintptr_t)zeros : (uintptr_t)tensors[t]->data + tensors[t]->byte_offset;
-    *slot = (int64_t)data;
+    *slot = empty ? heddle_zeros_of(call)
+                  : (int64_t)((uintptr_t)tensors[t]->data + tensors[t]->byte_offset);
     for (int64_t i = 0, ndim = tensors[t]->ndim; i < ndim; ++i) {
       slot[1 + i] = empty ? 0 : stride_of(tensors[t], i);
       slot[1 + ndim + i] = tensors[t]->shape[i];

@@ -183,9 +183,9 @@ static void run_items(void *run_, int32_t thread) {
 
 int heddle_run_cpu(const heddle_call *call, const heddle_kernel_variant *variant) {
   int32_t threads = call->exec.threads > 1 ? call->exec.threads : 1;
-  uintptr_t base = ((uintptr_t)call->exec.workspace + 63) & ~(uintptr_t)63;
-  stage_run run = {
-      .call = call, .workspace = (char *)base, .scratch_bytes = variant->scratch_bytes};
+  stage_run run = {.call = call,
+                   .workspace = (char *)heddle_workspace_of(call) + call->temporary_bytes,
+                   .scratch_bytes = variant->scratch_bytes};
   run.scratch = run.workspace + ((variant->workspace(call->slots) + 63) & ~(int64_t)63);
   for (int64_t i = 0; i < variant->num_stages; ++i) {
     int64_t sizes[3] = {1, 1, 1};

@@ -24,9 +24,11 @@ LIT = "/usr/lib/llvm-22/bin/lit"
 SCRIPTS: list[tuple[str, list[str]]] = [
     ("bad specs", ["test/specs/bad_specs.py", "{build}"]),
     ("schema", ["test/specs/schema_agrees.py", "{build}"]),
+    ("table of specs", ["test/specs/table.py", "{build}"]),
     ("after every pass", ["test/e2e/after_every_pass.py", "{build}"]),
     ("disassembly", ["test/codegen/disassembly.py", "{build}"]),
     ("ptxas", ["test/codegen/ptxas.py", "{build}"]),
+    ("formulas", ["test/oracle/formulas.py"]),
     ("numpy oracle", ["test/e2e/oracle.py", "{build}"]),
     ("poison", ["test/e2e/poison.py", "{build}"]),
     ("random shapes, CPU", ["test/e2e/random_shapes.py", "{build}", "--count", "300"]),

@@ -53,16 +53,23 @@ public:
   unsigned numStages() const { return stages; }
 
 private:
-  // Function.cpp: functions of a stage, arguments, scalars, control flow.
+  // Function.cpp: functions, arguments, workspace.
   func::FuncOp openFunction(const Twine &name, ArrayRef<Type> arguments, TypeRange results);
   void unpackSlots(func::FuncOp source, Value slots);
   LogicalResult emitPrologue(func::FuncOp source, Value workspace);
+  LogicalResult emitWorkspace(func::FuncOp source);
+
+  // Grid.cpp: the items of a stage.
+  Values sizesOf(scf::ForallOp grid);
   LogicalResult emitGrid(func::FuncOp source, scf::ForallOp grid);
   LogicalResult emitItem(func::FuncOp source, scf::ForallOp grid);
-  LogicalResult emitWorkspace(func::FuncOp source);
+  LogicalResult emitPoints(scf::ForallOp grid, Value number);
+
+  // Ops.cpp: one op after the other; scalars, control flow.
   LogicalResult emitBlock(Block &block);
   LogicalResult emitOp(Operation *op);
   LogicalResult emitSmall(Operation *op);
+  LogicalResult emitMemory(Operation *op);
   LogicalResult setSplat(Operation *op, Value element);
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitStrips(attn::StripsOp op);

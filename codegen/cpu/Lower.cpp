@@ -1,6 +1,7 @@
 //===- Lower.cpp - what the emitter built, to the LLVM dialect ---------------------------------===//
 
 #include "codegen/LowerToCpu.h"
+#include "codegen/PreciseMath.h"
 #include "codegen/cpu/Emitter.h"
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -30,7 +31,7 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-/// log, tanh, erf, sin and the like on vectors: MLIR's polynomials. What has none becomes calls of libm.
+/// Scalars: ours. tanh, erf, and all on vectors: MLIR's polynomials. What has none becomes calls of libm.
 struct ExpandMath : PassWrapper<ExpandMath, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandMath)
   StringRef getArgument() const override { return "expand-math"; }
@@ -39,6 +40,8 @@ struct ExpandMath : PassWrapper<ExpandMath, OperationPass<ModuleOp>> {
   }
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
+    constexpr int first = 10;
+    populatePreciseMath(patterns, /*keepApproximate=*/false, first);
     populateMathPolynomialApproximationPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
@@ -51,7 +54,7 @@ static void buildLowering(OpPassManager &pm) {
   pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(std::make_unique<ExpandMath>());
   pm.addPass(createLowerAffinePass());
-  pm.addPass(arith::createArithExpandOpsPass());
+  pm.addPass(arith::createArithExpandOpsPass({/*includeBf16=*/true}));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());
@@ -65,6 +68,13 @@ static void buildLowering(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
 
+/// A step without tiles: every grid is one of loops.
+static bool isLoops(func::FuncOp function) {
+  return llvm::all_of(function.getOps<scf::ForallOp>(), [](scf::ForallOp grid) {
+    return grid->hasAttr(attn::AttnDialect::LoopsAttrHelper::getNameStr());
+  });
+}
+
 /// The functions of the stages, before they are lowered.
 static OwningOpRef<ModuleOp> emit(ModuleOp mapped, const TargetInfo &target, StringRef suffix,
                                   CpuStages &stages) {
@@ -76,12 +86,15 @@ static OwningOpRef<ModuleOp> emit(ModuleOp mapped, const TargetInfo &target, Str
   for (auto function : mapped.getOps<func::FuncOp>()) {
     auto schedule = function->getAttrOfType<attn::ScheduleAttr>(
         attn::AttnDialect::ScheduleAttrHelper::getNameStr());
-    if (!schedule || !schedule.getCpu())
+    bool loops = !schedule && isLoops(function);
+    if (!loops && (!schedule || !schedule.getCpu()))
       return function.emitError("expected a #attn.schedule for a CPU on the function"), nullptr;
     cpu::Emitter emitter(*module, target, schedule, suffix);
     if (failed(emitter.emit(function)))
       return nullptr;
-    stages = {emitter.numStages(), emitter.scratchBytes()};
+    stages.count += emitter.numStages();
+    stages.scratchBytes = std::max(stages.scratchBytes, emitter.scratchBytes());
+    stages.loops = loops;
   }
   return module;
 }
@@ -94,6 +107,7 @@ std::optional<CpuStages> heddle::measureCpu(ModuleOp mapped, const TargetInfo &t
 
 OwningOpRef<ModuleOp> heddle::lowerToCpu(ModuleOp mapped, const TargetInfo &target,
                                          StringRef suffix, CpuStages &stages) {
+  stages = {};
   OwningOpRef<ModuleOp> module = emit(mapped, target, suffix, stages);
   if (!module)
     return nullptr;

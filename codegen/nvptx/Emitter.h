@@ -16,6 +16,7 @@
 
 #include "codegen/LowerToPtx.h"
 #include "dialect/AttnOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -68,6 +69,9 @@ struct RowContext {
   Value row, turn;
 };
 
+/// A grid of scalar loops: each thread is a point of it.
+bool isLoops(scf::ForallOp grid);
+
 /// Where MapToGpu has put a result.
 attn::Layout homeOf(Operation *op, unsigned result);
 
@@ -79,7 +83,7 @@ public:
   /// The kernels of all stages. Fails, told, on what cannot be compiled.
   LogicalResult emit(func::FuncOp source, std::vector<PtxStage> &stages);
   /// `_gridN` and `_workspace` for the host.
-  LogicalResult emitLaunches(func::FuncOp source, const std::vector<PtxStage> &stages);
+  LogicalResult emitLaunches(func::FuncOp source, ArrayRef<PtxStage> stages);
 
 private:
   // Function.cpp: kernels, arguments, grids.
@@ -87,6 +91,7 @@ private:
   void unpackSlots(func::FuncOp source, function_ref<Value(unsigned)> slot);
   LogicalResult emitPrologue(func::FuncOp source, Value workspace);
   LogicalResult emitKernel(func::FuncOp source, scf::ForallOp grid, PtxStage &stage);
+  LogicalResult closeKernel(PtxStage &stage, arith::ConstantIndexOp bytes);
   LogicalResult openHost(func::FuncOp source, const Twine &name, unsigned numArguments,
                          TypeRange results);
   Value numItems(scf::ForallOp grid);
@@ -96,6 +101,7 @@ private:
   LogicalResult emitBlock(Block &block);
   LogicalResult emitOp(Operation *op);
   LogicalResult emitSmall(Operation *op);
+  LogicalResult emitMemory(Operation *op);
   LogicalResult emitDim(Operation *op);
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitIf(scf::IfOp op);

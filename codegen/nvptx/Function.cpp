@@ -20,10 +20,11 @@ Emitter::Emitter(ModuleOp into, const TargetInfo *target, int64_t threads, Strin
       suffix(suffix), globalSpace(target ? 1 : 0), f32(b.getF32Type()), i32(b.getI32Type()) {}
 
 LogicalResult Emitter::emit(func::FuncOp source, std::vector<PtxStage> &stages) {
-  for (auto grid : source.getOps<scf::ForallOp>()) {
+  for (auto [i, grid] : llvm::enumerate(source.getOps<scf::ForallOp>())) {
     PtxStage stage;
-    stage.entry = (source.getName() + suffix + "_kernel" + Twine(stages.size())).str();
-    stage.threads = threads;
+    stage.entry = (source.getName() + suffix + "_kernel" + Twine(i)).str();
+    stage.grid = (source.getName() + suffix + "_grid" + Twine(i)).str();
+    stage.threads = int32_t(threads);
     if (failed(emitKernel(source, grid, stage)))
       return failure();
     stages.push_back(stage);
@@ -128,6 +129,10 @@ LogicalResult Emitter::emitPrologue(func::FuncOp source, Value workspace) {
   return success();
 }
 
+bool nvptx::isLoops(scf::ForallOp grid) {
+  return grid->hasAttr(AttnDialect::LoopsAttrHelper::getNameStr());
+}
+
 Value Emitter::numItems(scf::ForallOp grid) {
   Value count = index(1);
   for (OpFoldResult size : grid.getMixedUpperBound())
@@ -182,9 +187,22 @@ LogicalResult Emitter::emitKernel(func::FuncOp source, scf::ForallOp grid, PtxSt
   unpackSlots(source, [&](unsigned number) { return function.getArgument(number); });
   if (failed(emitPrologue(source, workspace)))
     return failure();
-  auto bytes = arith::ConstantIndexOp::create(b, 0); // known when all is emitted
+  auto bytes = arith::ConstantIndexOp::create(b, 0); // of a block's slice: see closeKernel
   Value start = plus(prologueBytes, arith::MulIOp::create(b, item, bytes));
   slice = address(workspace, start, b.getI8Type());
+  if (isLoops(grid)) { // a thread is a point
+    item = plus(times(item, index(threads)), thread);
+    Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, item, numItems(grid));
+    bool good = true;
+    when(inside, [&] {
+      bindPositions(grid, item);
+      good = succeeded(emitBlock(*grid.getBody()));
+    });
+    if (!good)
+      return failure();
+    func::ReturnOp::create(b);
+    return closeKernel(stage, bytes);
+  }
   bindPositions(grid, item);
   for (Operation &op : source.front().without_terminator())
     if (touchesTiles(op) && failed(emitOp(&op)))
@@ -192,6 +210,11 @@ LogicalResult Emitter::emitKernel(func::FuncOp source, scf::ForallOp grid, PtxSt
   if (failed(emitBlock(*grid.getBody())))
     return failure();
   func::ReturnOp::create(b);
+  return closeKernel(stage, bytes);
+}
+
+/// What the kernel takes is known when all is emitted.
+LogicalResult Emitter::closeKernel(PtxStage &stage, arith::ConstantIndexOp bytes) {
   stage.sharedBytes = sharedMost;
   stage.scratchBytes = (sliceMost + line - 1) / line * line;
   bytes.setValueAttr(b.getIndexAttr(stage.scratchBytes));
@@ -215,12 +238,17 @@ LogicalResult Emitter::openHost(func::FuncOp source, const Twine &name, unsigned
   return emitPrologue(source, Value());
 }
 
-LogicalResult Emitter::emitLaunches(func::FuncOp source, const std::vector<PtxStage> &stages) {
+LogicalResult Emitter::emitLaunches(func::FuncOp source, ArrayRef<PtxStage> stages) {
   for (auto [i, grid] : llvm::enumerate(source.getOps<scf::ForallOp>())) {
     if (failed(openHost(source, "_grid" + Twine(i), 2, {})))
       return failure();
     Value out = b.getInsertionBlock()->getArgument(1);
-    Values three = {numItems(grid), index(1), index(1)};
+    Value blocks = numItems(grid);
+    if (isLoops(grid)) {
+      Value size = index(stages[i].threads);
+      blocks = arith::DivUIOp::create(b, plus(blocks, index(stages[i].threads - 1)), size);
+    }
+    Values three = {blocks, index(1), index(1)};
     for (auto [axis, size] : llvm::enumerate(three)) {
       Value wide = arith::IndexCastOp::create(b, b.getI64Type(), size);
       storeScalar(wide, out, index(axis));

@@ -1,13 +1,12 @@
 //===- Lower.cpp - what the emitter built, to the LLVM dialect ---------------------------------===//
 //
-// No libdevice: exp and log are the machine's base-2 instructions or polynomials, all else is formulas on
-// them.
+// No libdevice: the weights of a softmax are the machine's ex2, all else is polynomials and formulas.
 //
 //===----------------------------------------------------------------------------------------===//
 
 #include "codegen/LowerToPtx.h"
+#include "codegen/PreciseMath.h"
 #include "codegen/nvptx/Emitter.h"
-#include "codegen/nvptx/Exp.h"
 #include "codegen/nvptx/NvvmFacade.h"
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -35,31 +34,21 @@ using namespace heddle;
 
 namespace {
 
-/// math.log2 -> lg2, math.log -> ln 2 lg2(x). math.exp2 and math.exp with the fast-math flag `afn` -> ex2,
-/// whose error cancels in the quotient of a softmax; without it -> Exp.h.
-template <typename OpT> struct BaseTwo : OpRewritePattern<OpT> {
+/// math.exp and math.exp2 with the fast-math flag `afn` -> ex2, whose error cancels in the quotient of a
+/// softmax.
+template <typename OpT> struct ApproximateExp : OpRewritePattern<OpT> {
   using OpRewritePattern<OpT>::OpRewritePattern;
   LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
-    constexpr bool isExp = std::is_same_v<OpT, math::ExpOp>,
-                   isExp2 = std::is_same_v<OpT, math::Exp2Op>;
     Location loc = op.getLoc();
-    if (!op.getType().isF32())
+    if (!op.getType().isF32() || !bitEnumContainsAny(op.getFastmath(), arith::FastMathFlags::afn))
       return failure();
-    auto scaled = [&](Value x, double factor) -> Value {
-      Value by = arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(float(factor)));
-      return arith::MulFOp::create(rewriter, loc, x, by);
-    };
-    bool approximate = bitEnumContainsAny(op.getFastmath(), arith::FastMathFlags::afn);
-    Value x = op.getOperand(), y;
-    if (isExp || isExp2)
-      y = !approximate ? nvptx::preciseExp(rewriter, loc, x, isExp)
-          : isExp      ? nvptx::exp2Approx(rewriter, loc, scaled(x, 1.4426950408889634))
-                       : nvptx::exp2Approx(rewriter, loc, x);
-    else if constexpr (std::is_same_v<OpT, math::Log2Op>)
-      y = nvptx::log2Approx(rewriter, loc, x);
-    else
-      y = scaled(nvptx::log2Approx(rewriter, loc, x), 0.69314718055994531);
-    rewriter.replaceOp(op, y);
+    Value x = op.getOperand();
+    if (std::is_same_v<OpT, math::ExpOp>) {
+      Value factor =
+          arith::ConstantOp::create(rewriter, loc, rewriter.getF32FloatAttr(1.44269502f));
+      x = arith::MulFOp::create(rewriter, loc, x, factor);
+    }
+    rewriter.replaceOp(op, nvptx::exp2Approx(rewriter, loc, x));
     return success();
   }
 };
@@ -71,8 +60,8 @@ struct ExpandMath : PassWrapper<ExpandMath, OperationPass<ModuleOp>> {
     RewritePatternSet patterns(&getContext());
     MLIRContext *context = &getContext();
     constexpr int first = 10;
-    patterns.add<BaseTwo<math::Exp2Op>, BaseTwo<math::ExpOp>, BaseTwo<math::Log2Op>,
-                 BaseTwo<math::LogOp>>(context, first);
+    patterns.add<ApproximateExp<math::ExpOp>, ApproximateExp<math::Exp2Op>>(context, first);
+    populatePreciseMath(patterns, /*keepApproximate=*/true, first);
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh",
                                                "fpowi", "powf", "ctlz", "round"});
@@ -138,44 +127,54 @@ static LogicalResult checkMapped(func::FuncOp function) {
   return failure(walk.wasInterrupted());
 }
 
-static func::FuncOp onlyFunction(ModuleOp mapped) {
-  auto functions = llvm::to_vector(mapped.getOps<func::FuncOp>());
-  if (functions.size() == 1)
-    return functions.front();
-  mapped.emitError("expected one function, got ") << functions.size();
-  return {};
+/// Threads of a block; 0: an error was emitted. A step without tiles has no schedule.
+static int64_t threadsOf(func::FuncOp function) {
+  constexpr int64_t threadsOfLoops = 128;
+  auto schedule = function->getAttrOfType<attn::ScheduleAttr>(
+      attn::AttnDialect::ScheduleAttrHelper::getNameStr());
+  bool loops = llvm::all_of(function.getOps<scf::ForallOp>(), nvptx::isLoops);
+  if (!schedule && loops)
+    return threadsOfLoops;
+  if (!schedule || !schedule.getGpu())
+    return function.emitError("expected a #attn.schedule for a GPU on the function"), 0;
+  int64_t threads = schedule.getGpu().getThreads();
+  if (threads < 1 || threads > 1024)
+    return function.emitError("expected 1 to 1024 threads in a block, got ") << threads, 0;
+  return threads;
 }
 
 OwningOpRef<ModuleOp> heddle::lowerToPtx(ModuleOp mapped, const TargetInfo &target,
                                          StringRef suffix, std::vector<PtxStage> &stages) {
   loadDialects(mapped.getContext());
-  func::FuncOp function = onlyFunction(mapped);
-  if (!function || failed(checkMapped(function)))
-    return nullptr;
-  auto schedule = function->getAttrOfType<attn::ScheduleAttr>(
-      attn::AttnDialect::ScheduleAttrHelper::getNameStr());
-  if (!schedule || !schedule.getGpu())
-    return function.emitError("expected a #attn.schedule for a GPU on the function"), nullptr;
-  int64_t threads = schedule.getGpu().getThreads();
-  if (threads < 1 || threads > 1024)
-    return function.emitError("expected 1 to 1024 threads in a block, got ") << threads, nullptr;
   OwningOpRef<ModuleOp> module = ModuleOp::create(mapped.getLoc());
-  nvptx::Emitter emitter(*module, &target, threads, suffix);
-  if (failed(emitter.emit(function, stages)) || failed(finish(*module)))
+  for (auto function : mapped.getOps<func::FuncOp>()) {
+    int64_t threads = threadsOf(function);
+    if (!threads || failed(checkMapped(function)))
+      return nullptr;
+    nvptx::Emitter emitter(*module, &target, threads, suffix);
+    if (failed(emitter.emit(function, stages)))
+      return nullptr;
+  }
+  if (failed(finish(*module)))
     return nullptr;
-  nvptx::markKernels(*module, threads);
+  for (const PtxStage &stage : stages)
+    nvptx::markKernel(module->lookupSymbol(stage.entry), stage.threads);
   return module;
 }
 
 OwningOpRef<ModuleOp> heddle::lowerLaunches(ModuleOp mapped, StringRef suffix,
                                             const std::vector<PtxStage> &stages) {
   loadDialects(mapped.getContext());
-  func::FuncOp function = onlyFunction(mapped);
-  if (!function)
-    return nullptr;
   OwningOpRef<ModuleOp> module = ModuleOp::create(mapped.getLoc());
-  nvptx::Emitter emitter(*module, nullptr, 1, suffix);
-  if (failed(emitter.emitLaunches(function, stages)) || failed(finish(*module)))
+  ArrayRef<PtxStage> left = stages;
+  for (auto function : mapped.getOps<func::FuncOp>()) {
+    size_t count = llvm::range_size(function.getOps<scf::ForallOp>());
+    nvptx::Emitter emitter(*module, nullptr, 1, suffix);
+    if (failed(emitter.emitLaunches(function, left.take_front(count))))
+      return nullptr;
+    left = left.drop_front(count);
+  }
+  if (failed(finish(*module)))
     return nullptr;
   return module;
 }

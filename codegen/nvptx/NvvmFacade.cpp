@@ -37,13 +37,12 @@ Value nvptx::log2Approx(OpBuilder &b, Location loc, Value x) {
   return call(b, loc, b.getF32Type(), "llvm.nvvm.lg2.approx.f", x);
 }
 
-void nvptx::markKernels(Operation *module, int64_t threads) {
-  Builder b(module->getContext());
-  module->walk([&](LLVM::LLVMFuncOp function) {
-    function.setCConv(LLVM::cconv::CConv::PTX_Kernel);
-    auto entry = b.getStrArrayAttr({"nvvm.maxntid", std::to_string(threads)});
-    // One block at least on a multiprocessor: ptxas then takes the registers it needs, and spills none.
-    auto blocks = b.getStrArrayAttr({"nvvm.minctasm", "1"});
-    function.setPassthroughAttr(b.getArrayAttr({entry, blocks}));
-  });
+void nvptx::markKernel(Operation *kernel, int64_t threads) {
+  Builder b(kernel->getContext());
+  auto function = cast<LLVM::LLVMFuncOp>(kernel);
+  function.setCConv(LLVM::cconv::CConv::PTX_Kernel);
+  auto entry = b.getStrArrayAttr({"nvvm.maxntid", std::to_string(threads)});
+  // One block at least on a multiprocessor: ptxas then takes the registers it needs, and spills none.
+  auto blocks = b.getStrArrayAttr({"nvvm.minctasm", "1"});
+  function.setPassthroughAttr(b.getArrayAttr({entry, blocks}));
 }

@@ -26,8 +26,8 @@ mlir::Value exp2Approx(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
 /// log2(x) in f32: 2^-22, absolute near 1 and relative elsewhere (`lg2.approx.f32`).
 mlir::Value log2Approx(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
 
-/// Makes functions of the LLVM dialect in `module` kernels that run with blocks of `threads`.
-void markKernels(mlir::Operation *module, int64_t threads);
+/// Makes a function of the LLVM dialect a kernel that runs with blocks of `threads`.
+void markKernel(mlir::Operation *kernel, int64_t threads);
 
 } // namespace heddle::nvptx
 

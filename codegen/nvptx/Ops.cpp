@@ -85,14 +85,8 @@ LogicalResult Emitter::emitSmall(Operation *op) {
     scalars.map(extract.getResult(), element(form, at[0], at[1]));
     return success();
   }
-  if (auto load = dyn_cast<memref::LoadOp>(op)) {
-    const Memory &memory = memories[load.getMemRef()];
-    Value at = index(0);
-    for (auto [i, stride] : llvm::zip_equal(load.getIndices(), memory.strides))
-      at = plus(at, times(scalars.lookup(i), stride));
-    scalars.map(load.getResult(), loadScalar(memory.base, at, load.getType()));
-    return success();
-  }
+  if (isa<memref::LoadOp, memref::StoreOp, memref::AllocaOp>(op))
+    return emitMemory(op);
   if (isa<memref::DimOp>(op))
     return emitDim(op);
   if (!isa<arith::ArithDialect, math::MathDialect, affine::AffineDialect>(op->getDialect()))
@@ -106,6 +100,29 @@ LogicalResult Emitter::emitSmall(Operation *op) {
     return splat(evaluateElementwise(
         op, index(0), index(0), [&](Value v, Value r, Value c) { return element(of(v), r, c); }));
   return emitTileOp(op), success();
+}
+
+/// One element of memory, or memory of the thread's own.
+LogicalResult Emitter::emitMemory(Operation *op) {
+  if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
+    MemRefType type = alloca.getType();
+    if (!type.hasStaticShape() || type.getRank() != 1)
+      return op->emitError("expected local memory of one axis and a known size");
+    Value base = takeLocal(type.getDimSize(0), type.getElementType());
+    memories[alloca.getResult()] = {base, {index(1)}, {index(type.getDimSize(0))}, type};
+    return success();
+  }
+  auto load = dyn_cast<memref::LoadOp>(op);
+  const Memory &memory = memories[load ? load.getMemRef() : cast<memref::StoreOp>(op).getMemRef()];
+  ValueRange indices = load ? load.getIndices() : cast<memref::StoreOp>(op).getIndices();
+  Value at = index(0);
+  for (auto [i, stride] : llvm::zip_equal(indices, memory.strides))
+    at = plus(at, times(scalars.lookup(i), stride));
+  if (load)
+    scalars.map(load.getResult(), loadScalar(memory.base, at, load.getType()));
+  else
+    storeScalar(scalars.lookup(cast<memref::StoreOp>(op).getValue()), memory.base, at);
+  return success();
 }
 
 LogicalResult Emitter::emitDim(Operation *op) {

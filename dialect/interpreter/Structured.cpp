@@ -171,6 +171,8 @@ bool Machine::evalMemory(Operation *op, bool &known) {
     return evalRead(op, load.getMemRef(), load.getIndices());
   if (auto store = dyn_cast<memref::StoreOp>(op))
     return evalWrite(op, store.getValue(), store.getMemRef(), store.getIndices());
+  if (auto alloca = dyn_cast<memref::AllocaOp>(op))
+    return allocate(op, alloca.getType(), alloca.getDynamicSizes());
   if (auto alloc = dyn_cast<memref::AllocOp>(op))
     return allocate(op, alloc.getType(), alloc.getDynamicSizes());
   if (auto empty = dyn_cast<tensor::EmptyOp>(op))

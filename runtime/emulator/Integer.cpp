@@ -197,6 +197,14 @@ void prmt(Warp &w, const Instruction &i, uint32_t mask) {
     return out;
   });
 }
+/// `shf`: 64 bits b:a shifted by c, which wraps at 32 or stops there; left the high half, right the low.
+template <bool left, bool wraps> void funnel(Warp &w, const Instruction &i, uint32_t mask) {
+  ternary<uint32_t>(w, i, mask, [](uint32_t a, uint32_t b, uint32_t count) {
+    uint64_t all = uint64_t(b) << 32 | a;
+    unsigned by = wraps ? count & 31 : std::min(count, 32u);
+    return uint32_t(left ? (all << by) >> 32 : all >> by);
+  });
+}
 /// `bfe`: length c bits of a from position b.
 template <typename T> void extractBits(Warp &w, const Instruction &i, uint32_t mask) {
   const Row &a = w.read(i.operands[0], mask), &b = w.read(i.operands[1], mask),
@@ -315,6 +323,12 @@ bool heddle::ptx::decodeInteger(Statement &s, Instruction &i) {
     done = s.takeType().bits == 32;
     plainOperands(s, i, 3);
     i.execute = prmt;
+  } else if (op == "shf") {
+    bool left = s.take("l"), right = !left && s.take("r"), wraps = s.take("wrap");
+    done = (left || right) && (wraps || s.take("clamp")) && s.takeType().bits == 32;
+    plainOperands(s, i, 3);
+    i.execute = left ? (wraps ? funnel<true, true> : funnel<true, false>)
+                     : (wraps ? funnel<false, true> : funnel<false, false>);
   } else if (op == "bfe") {
     TypeName type = s.takeType();
     plainOperands(s, i, 3);

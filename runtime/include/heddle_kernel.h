@@ -4,8 +4,8 @@
  * that all checks of a call live here, once. Every field is 8 bytes wide: the compiler writes these
  * structs word by word (codegen/EmitDescriptor.cpp).
  *
- * A kernel's code gets 64-bit *slots* (codegen/KernelAbi.h): for each tensor its data pointer and its
- * strides in elements and its sizes, for each dim its size, for each param its 32 bits.
+ * A kernel's code gets 64-bit *slots* (codegen/KernelAbi.h): for each tensor, and each temporary, its data
+ * pointer and its strides in elements and its sizes, for each dim its size, for each param its 32 bits.
  *
 \*===--------------------------------------------------------------------------------------------===*/
 
@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-#define HEDDLE_KERNEL_ABI 1
+#define HEDDLE_KERNEL_ABI 2
 /* Limits of a call; the compiler refuses what is beyond them. */
 enum { HEDDLE_MAX_SLOTS = 640, HEDDLE_MAX_VALUES = 256, HEDDLE_MAX_NDIM = 8 };
 
@@ -54,6 +54,13 @@ typedef struct heddle_kernel_tensor {
   int64_t slot; /* of the data pointer; strides follow, then sizes */
 } heddle_kernel_tensor;
 
+/* A tensor that steps hand on: row-major, in the workspace from the step that makes it to the last that
+ * reads it. */
+typedef struct heddle_kernel_temporary {
+  heddle_kernel_tensor tensor;
+  int64_t first, last;
+} heddle_kernel_temporary;
+
 typedef struct heddle_kernel_param {
   const char *name;
   int64_t is_float; /* a double in the args and an f32 in the slot; else int64_t and i32 */
@@ -81,7 +88,7 @@ typedef struct heddle_kernel_variant {
   int64_t first, last;   /* sizes of the dim `guard` that it takes */
   int64_t guard;         /* the number of a dim; -1: always */
   int64_t scratch_bytes; /* CPU: of one thread; a multiple of 64 */
-  int64_t (*workspace)(const int64_t *slots); /* bytes that stages share */
+  int64_t (*workspace)(const int64_t *slots); /* bytes that stages share, behind the temporaries */
   int64_t num_stages;
   const heddle_kernel_stage *stages;
   const char *ptx; /* CUDA */
@@ -95,6 +102,8 @@ typedef struct heddle_kernel {
   const heddle_kernel_dim *dims;
   int64_t num_tensors; /* inputs, then results */
   const heddle_kernel_tensor *tensors;
+  int64_t num_temporaries;
+  const heddle_kernel_temporary *temporaries;
   int64_t num_params;
   const heddle_kernel_param *params;
   int64_t num_requirements;
@@ -110,9 +119,10 @@ int heddle_kernel_check(const heddle_kernel *kernel, const void *args);
 int heddle_kernel_workspace(const heddle_kernel *kernel, const void *args, int64_t *bytes);
 int heddle_kernel_run(const heddle_kernel *kernel, const void *args);
 /* The variant that a call would take; null and an error if there is none or the call is wrong. Fills in
- * the slots (HEDDLE_MAX_SLOTS of them, or null) that its code gets: for tools that run items themselves. */
+ * the slots (HEDDLE_MAX_SLOTS of them, or null) and the workspace (or null) that its code gets: for tools
+ * that run items themselves. */
 const heddle_kernel_variant *heddle_kernel_choose(const heddle_kernel *kernel, const void *args,
-                                                  int64_t *slots);
+                                                  int64_t *slots, char **workspace);
 
 #ifdef __cplusplus
 }

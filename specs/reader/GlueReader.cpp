@@ -3,6 +3,7 @@
 #include "specs/reader/BodyReader.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace heddle;
 using K = ReductionKind;
@@ -107,6 +108,7 @@ bool BodyReader::select(SelectStep &step) {
   step.value = makeFloat(0, body.where);
   step.where = makeBool(true, body.where);
   step.always = makeBool(false, body.where);
+  step.above = makeFloat(-INFINITY, body.where);
   Scope::View rows{namesOf(step.index)}, all = rows;
   all.indices.push_back(step.over.name);
   if (!resolve(value, all, ExprType::Float, step.value) ||

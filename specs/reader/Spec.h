@@ -87,6 +87,8 @@ struct SpecTensor {
   int step = -1;                      ///< the step that makes it; -1: an input
   std::string output;                 ///< which output of that step ("out", "lse", "state", ...)
   bool isResult = false;
+  bool isUsed = true; ///< an input, a result, or read on the way to one
+  int lastStep = -1;  ///< the last such step that reads it
   std::optional<std::pair<ExprRef, ExprRef>> range; ///< [first, end), inputs only
   bool sorted = false, distinct = false;
   SourceRange where;
@@ -228,12 +230,24 @@ struct Spec {
   /// The tensor that takes output `kind` of step number `step`; null if it was not asked for.
   const SpecTensor *findOutput(size_t step, std::string_view kind) const;
 
+  /// What a call passes: inputs, then results, in the order of the file.
+  std::vector<const SpecTensor *> arguments() const;
+  /// What lives in the workspace between steps: outputs that are used and are no results.
+  std::vector<const SpecTensor *> temporaries() const;
+  /// Is an output of this step used?
+  bool isLive(size_t step) const;
+
   /// All dims and run-time params: `sizes` for "any" dims (`example` where absent, if
   /// `useExample`), defaults for params, derived dims evaluated. Empty if a size is missing or one
   /// comes out negative or over 2^31 - 1; `fault` then says which and why.
   std::optional<ValueMap> resolveSizes(const std::map<std::string, int64_t> &sizes, bool useExample,
                                        std::string *fault) const;
 };
+
+/// Calls `visit` on every expression of a step, defaults too.
+void forEachExpr(const SpecStep &step, const std::function<void(const ExprRef &)> &visit);
+/// Fills in SpecTensor::isUsed and lastStep.
+void markUses(Spec &spec);
 
 } // namespace heddle
 

@@ -241,6 +241,7 @@ std::optional<Spec> FileReader::read(const JsonValue &root, const std::string &f
     readStep(steps->elements[i], i, spec, diagnostics);
   if (diagnostics.hasErrors() || !results(root) || !example(root))
     return std::nullopt;
+  markUses(spec);
   return std::move(spec);
 }
 

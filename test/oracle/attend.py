@@ -137,11 +137,12 @@ class Source(Step):
 
 
 def product(a: Array, b: Array) -> Array:
-    """sum over the last axis of a * b, the other axes broadcast; in float32 in index order."""
+    """sum over the last axis of a * b, axes broadcast; in float32 in index order."""
     with np.errstate(all="ignore"):
         if a.dtype != np.float32:
             return np.einsum("...d,...d->...", a, b)
         out = np.zeros(np.broadcast_shapes(a.shape, b.shape)[:-1], a.dtype)
+        a, b = np.broadcast_arrays(a, b)
         for d in range(a.shape[-1]):
             out += a[..., d] * b[..., d]
     return out

@@ -48,17 +48,21 @@ def recur(run: Run, body: dict, path: str) -> Outputs:
     S = s.scope.full(ex["initial"], state + depth + columns, "float") if ex["initial"] else np.zeros(a.shape[1:], run.real)
     Z = s.scope.full(ex["initial_momentum"], state + depth + columns, "float") if ex["initial_momentum"] else np.zeros(a.shape[1:], run.real)
     base, z = S, None
+    size = np.abs(S)                                                      # sums of |terms|, of the rule add
     if ex["divide"]:
         az = over_time("decay", 1.0, rows + depth)
         z = s.scope.full(ex["initial_sum"], state + depth, "float") if ex["initial_sum"] else np.zeros(k.shape[1:], run.real)
     steps = range(len(q))[::-1] if body.get("reverse") else range(len(q))
     out, sums = np.zeros(v.shape, run.real), np.zeros(v.shape[: 1 + len(state)], run.real)
+    sizes = np.zeros(v.shape, run.real)
     for n, t in enumerate(steps):
         if body.get("read", "after") == "before":
             out[t] = sum_d(at_d(q[t]) * S)
         kt, vt = at_d(k[t]), at_e(v[t])
         if rule == "add":
             S = a[t] * S + kt * vt
+            size = np.abs(a[t]) * size + np.abs(kt * vt)
+            sizes[t] = sum_d(at_d(np.abs(q[t])) * size)
         elif rule == "delta":
             S = a[t] * S
             S = S + beta[t] * kt * (vt - at_e(sum_d(kt * S)))
@@ -74,7 +78,7 @@ def recur(run: Run, body: dict, path: str) -> Outputs:
             x = q[t] * (before if body.get("read") == "before" else z)
             sums[t] = total(x, -1) if depth else x
     at_t = rows.index("t")
-    out, sums = np.moveaxis(out, 0, at_t), np.moveaxis(sums, 0, at_t)
+    out, sums, sizes = (np.moveaxis(x, 0, at_t) for x in (out, sums, sizes))
     dims = s.dims(state + depth + columns)
     result: Outputs = {"state": (S, dims), "momentum": (Z, dims)}
     if z is not None:
@@ -82,5 +86,8 @@ def recur(run: Run, body: dict, path: str) -> Outputs:
         den = s.scope.full(ex["divide"], rows, "float")
         with np.errstate(all="ignore"):
             out = out / (den[..., None] if columns else den)
+            sizes = sizes / np.abs(den[..., None] if columns else den)
         result["sum"] = z, s.dims(state + depth)
+    if rule == "add" and run.magnitude and body.get("read", "after") == "after":
+        result["out magnitude"], result["state magnitude"] = (sizes, s.dims(rows + columns)), (size, dims)
     return {"out": (out, s.dims(rows + columns)), **result}

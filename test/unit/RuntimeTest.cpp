@@ -49,7 +49,7 @@ const heddle_kernel_variant variants[] = {
     {"few", HEDDLE_CPU, 1, 0, 2, 0, 64, workspace, 1, stages, nullptr},
     {"many", HEDDLE_CPU, 1, 0, 0, -1, 64, workspace, 1, stages, nullptr}};
 const heddle_kernel kernel = {
-    HEDDLE_KERNEL_ABI, "twist", 16, 5,       2, dims, 3, tensors, 1, params, 1,
+    HEDDLE_KERNEL_ABI, "twist", 16, 5,       2, dims, 3, tensors, 0, nullptr, 1, params, 1,
     requirements,      derive,  3,  variants};
 
 struct Args {
@@ -110,7 +110,7 @@ TEST_F(Call, workspaceHoldsScratchOfEveryThread) {
 
 TEST_F(Call, derivedDimsReachTheirSlots) {
   int64_t slots[HEDDLE_MAX_SLOTS];
-  ASSERT_NE(heddle_kernel_choose(&kernel, &args, slots), nullptr) << heddle_last_error();
+  ASSERT_NE(heddle_kernel_choose(&kernel, &args, slots, nullptr), nullptr) << heddle_last_error();
   EXPECT_EQ(slots[3], n); // the sizes of x
   EXPECT_EQ(slots[4], 4);
   EXPECT_EQ(slots[13], n);
@@ -118,9 +118,9 @@ TEST_F(Call, derivedDimsReachTheirSlots) {
 }
 
 TEST_F(Call, choosesTheFirstVariantThatFits) {
-  EXPECT_STREQ(heddle_kernel_choose(&kernel, &args, nullptr)->name, "many");
+  EXPECT_STREQ(heddle_kernel_choose(&kernel, &args, nullptr, nullptr)->name, "many");
   shapeX[0] = shapeY[0] = 2, shapeZ[0] = 4;
-  EXPECT_STREQ(heddle_kernel_choose(&kernel, &args, nullptr)->name, "few");
+  EXPECT_STREQ(heddle_kernel_choose(&kernel, &args, nullptr, nullptr)->name, "few");
 }
 
 TEST_F(Call, emptyTensorsNeedNoData) {

@@ -30,21 +30,26 @@ struct Report {
 /// With every size known the tensors in the workspace have static types.
 int64_t sharedBytes(mlir::ModuleOp mapped, const Spec &spec, const ValueMap &sizes) {
   mlir::OwningOpRef<mlir::ModuleOp> copy(mapped.clone());
-  mlir::func::FuncOp function = *copy->getOps<mlir::func::FuncOp>().begin();
-  mlir::OpBuilder b(function.getBody());
-  for (auto [argument, size] : sizesOfArguments(*copy, spec, sizes))
-    argument.replaceAllUsesWith(mlir::arith::ConstantIndexOp::create(b, function.getLoc(), size));
+  for (auto function : copy->getOps<mlir::func::FuncOp>()) {
+    mlir::OpBuilder b(function.getBody());
+    for (auto [argument, size] : sizesOfArguments(function, spec, sizes))
+      argument.replaceAllUsesWith(mlir::arith::ConstantIndexOp::create(b, function.getLoc(), size));
+  }
   mlir::PassManager pm(copy->getContext());
   pm.addPass(mlir::createCanonicalizerPass());
   if (failed(pm.run(*copy)))
     return -1;
-  int64_t bytes = 0;
-  copy->walk([&](mlir::memref::AllocOp alloc) {
-    mlir::MemRefType type = alloc.getType();
-    if (type.hasStaticShape())
-      bytes += (type.getNumElements() * type.getElementTypeBitWidth() / 8 + 63) / 64 * 64;
-  });
-  return bytes;
+  int64_t most = 0; // steps follow each other
+  for (auto function : copy->getOps<mlir::func::FuncOp>()) {
+    int64_t bytes = 0;
+    function.walk([&](mlir::memref::AllocOp alloc) {
+      mlir::MemRefType type = alloc.getType();
+      if (type.hasStaticShape())
+        bytes += (type.getNumElements() * type.getElementTypeBitWidth() / 8 + 63) / 64 * 64;
+    });
+    most = std::max(most, bytes);
+  }
+  return most;
 }
 
 bool analyse(const Input &input, const CompileOptions &options,
@@ -82,7 +87,8 @@ void print(const Spec &spec, const Report &report) {
   const Variant &variant = report.variant;
   outs() << formatv("variant {0} ({1}){2}\n", variant.name(), guardText(spec, variant),
                     report.taken ? ", taken by this call" : "");
-  outs() << "  schedule   " << variant.schedule << "\n";
+  if (!variant.schedule.empty())
+    outs() << "  schedule   " << variant.schedule << "\n";
   if (report.work.hasTiles) {
     const attn::TileCounts &tiles = report.work.tiles;
     double all = report.work.queries * report.work.keys;

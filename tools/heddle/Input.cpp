@@ -78,17 +78,22 @@ static bool parseCommon(const opt::InputArgList &args, Input &input, ReadOptions
 /// The names of the "any" dims that d and e run over: they are compiled in.
 static void fixDepth(const Spec &spec, const std::map<std::string, int64_t> &shape,
                      ReadOptions &options) {
+  std::function<void(const ExprRef &)> fixDims = [&](const ExprRef &size) {
+    walk(size, [&](const Expr &node) {
+      const SpecDim *found = node.kind == ExprKind::Dim ? spec.findDim(node.name) : nullptr;
+      if (!found || found->isCompileTime() || options.sizes.count(node.name))
+        return;
+      if (found->expr)
+        fixDims(found->expr);
+      else if (auto given = shape.find(node.name); given != shape.end())
+        options.sizes[node.name] = given->second;
+      else if (auto example = spec.example.find(node.name); example != spec.example.end())
+        options.sizes[node.name] = example->second;
+    });
+  };
   auto fix = [&](const std::optional<IndexRange> &range) {
-    if (!range || range->extent.size->kind != ExprKind::Dim)
-      return;
-    const std::string &dim = range->extent.size->name;
-    const SpecDim *found = spec.findDim(dim);
-    if (!found || found->isCompileTime() || options.sizes.count(dim))
-      return;
-    if (auto given = shape.find(dim); given != shape.end())
-      options.sizes[dim] = given->second;
-    else if (auto example = spec.example.find(dim); example != spec.example.end())
-      options.sizes[dim] = example->second;
+    if (range)
+      fixDims(range->extent.size);
   };
   for (const SpecStep &step : spec.steps) {
     if (const AttendStep *attend = step.getIf<AttendStep>()) {

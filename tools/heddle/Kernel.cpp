@@ -115,11 +115,10 @@ Kernel::prepare(const Spec &spec, std::vector<HostTensor> &tensors, const ValueM
   return std::move(call);
 }
 
-const heddle_kernel_variant *Kernel::bind(const Call &call, int64_t *slots) {
-  auto *choose =
-      symbol<const heddle_kernel_variant *(const heddle_kernel *, const void *, int64_t *)>(
-          "heddle_kernel_choose");
-  return choose(descriptor, call.words.data(), slots);
+const heddle_kernel_variant *Kernel::bind(const Call &call, int64_t *slots, char **workspace) {
+  auto *choose = symbol<const heddle_kernel_variant *(const heddle_kernel *, const void *,
+                                                      int64_t *, char **)>("heddle_kernel_choose");
+  return choose(descriptor, call.words.data(), slots, workspace);
 }
 
 Error Kernel::tryStart(const Call &call) {

@@ -40,8 +40,9 @@ public:
                                                 const ValueMap &sizes);
   int start(const Call &call) { return entry(call.words.data()); }
   llvm::Error tryStart(const Call &call);
-  /// The variant that a call takes, and its slots (heddle_kernel.h; HEDDLE_MAX_SLOTS of them, or null).
-  const heddle_kernel_variant *bind(const Call &call, int64_t *slots);
+  /// The variant that a call takes, its slots (heddle_kernel.h; HEDDLE_MAX_SLOTS of them, or null) and the
+  /// workspace of its stages (or null).
+  const heddle_kernel_variant *bind(const Call &call, int64_t *slots, char **workspace);
 
 private:
   Kernel() = default;

@@ -162,10 +162,9 @@ Expected<Measurement> heddle::measure(Kernel &kernel, const Spec &spec,
   Witness witness(target.lanes);
   if (kernel.threads == 1) {
     int64_t slots[HEDDLE_MAX_SLOTS];
-    const heddle_kernel_variant *variant = kernel.bind(**call, slots);
-    auto base = reinterpret_cast<uintptr_t>((*call)->workspace.data());
-    measureItems(Timer(*variant, slots, reinterpret_cast<char *>((base + 63) / 64 * 64)), witness,
-                 seconds, result);
+    char *workspace;
+    const heddle_kernel_variant *variant = kernel.bind(**call, slots, &workspace);
+    measureItems(Timer(*variant, slots, workspace), witness, seconds, result);
   } else {
     measureCalls(kernel, **call, witness, seconds, result);
   }

@@ -8,14 +8,13 @@
 using namespace llvm;
 using namespace heddle;
 
-DenseMap<mlir::Value, int64_t> heddle::sizesOfArguments(mlir::ModuleOp module, const Spec &spec,
-                                                        const ValueMap &sizes) {
+DenseMap<mlir::Value, int64_t> heddle::sizesOfArguments(mlir::func::FuncOp function,
+                                                        const Spec &spec, const ValueMap &sizes) {
   DenseMap<mlir::Value, int64_t> known;
   std::vector<int64_t> open;
   for (const SpecDim &dim : spec.dims)
     if (!dim.isCompileTime())
       open.push_back(sizes.at(dim.name).i);
-  mlir::func::FuncOp function = *module.getOps<mlir::func::FuncOp>().begin();
   size_t next = 0;
   for (mlir::BlockArgument argument : function.getArguments())
     if (argument.getType().isIndex())
@@ -23,8 +22,10 @@ DenseMap<mlir::Value, int64_t> heddle::sizesOfArguments(mlir::ModuleOp module, c
   return known;
 }
 
-static void countMask(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &sizes, Work &work) {
-  DenseMap<mlir::Value, int64_t> known = sizesOfArguments(tiled, spec, sizes);
+/// The tiles of an attend's mask.
+static Work countMask(mlir::func::FuncOp function, const Spec &spec, const ValueMap &sizes) {
+  Work work;
+  DenseMap<mlir::Value, int64_t> known = sizesOfArguments(function, spec, sizes);
   auto valueOf = [&](mlir::Value value) -> std::optional<int64_t> {
     auto found = known.find(value);
     if (found != known.end())
@@ -33,7 +34,7 @@ static void countMask(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &si
       return constant.value();
     return std::nullopt;
   };
-  tiled.walk([&](attn::VisitOp visit) {
+  function.walk([&](attn::VisitOp visit) {
     if (work.hasTiles || !visit.getAt())
       return;
     std::optional<int64_t> n = valueOf(visit.getOf()[0]), m = valueOf(visit.getOf()[1]);
@@ -46,29 +47,67 @@ static void countMask(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &si
     work.queries = double(*n), work.keys = double(*m);
     work.hasTiles = true;
   });
+  return work;
 }
 
-Work heddle::countWork(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &sizes) {
-  Work work;
-  auto extent = [&](const IndexRange &range) {
+namespace {
+class Counter {
+public:
+  explicit Counter(const ValueMap &sizes) : sizes(sizes) {}
+
+  double extent(const IndexRange &range) const {
     std::optional<ExprValue> size = evaluateConstant(*range.extent.size, sizes);
     return size ? double(size->i) : 0;
-  };
-  double rows = 1;
-  if (const AttendStep *step = spec.steps.front().getIf<AttendStep>()) {
-    countMask(tiled, spec, sizes, work);
-    for (const IndexRange &row : step->rows)
-      rows *= extent(row);
-    const AttendSource &source = step->sources.front();
-    double perPair = 2 * ((source.depth ? extent(*source.depth) : 0) +
-                          (step->column ? extent(*step->column) : 0));
-    if (work.hasTiles && work.queries > 0)
-      work.flop = perPair * double(work.tiles.keptPairs) * (rows / work.queries);
-  } else if (const RecurStep *step = spec.steps.front().getIf<RecurStep>()) {
-    for (const IndexRange &row : step->rows)
-      rows *= extent(row);
-    double d = extent(*step->depth), e = extent(*step->column);
-    work.flop = rows * (4 * d * e + 32 * (d + e));
   }
-  return work;
+  double extent(const std::optional<IndexRange> &range) const { return range ? extent(*range) : 0; }
+  double product(const std::vector<IndexRange> &ranges) const {
+    double all = 1;
+    for (const IndexRange &range : ranges)
+      all *= extent(range);
+    return all;
+  }
+  /// Of pairs that a mask keeps where tiles tell, else of all.
+  double flopOf(const AttendStep &step, const Work &work) const {
+    double rows = product(step.rows), flop = 0;
+    for (const AttendSource &source : step.sources) {
+      double pairs = rows * product(source.keys);
+      if (work.hasTiles && work.queries > 0)
+        pairs = double(work.tiles.keptPairs) * (rows / work.queries);
+      flop += 2 * pairs * (extent(source.depth) + extent(step.column));
+    }
+    return flop;
+  }
+  double flopOf(const RecurStep &step) const {
+    double d = std::max(extent(step.depth), 1.0), e = std::max(extent(step.column), 1.0);
+    double products = step.rule == RecurRule::Add ? 4 : 8; // the others read the state to write it
+    return product(step.rows) * (products * d * e + 32 * (d + e));
+  }
+
+private:
+  const ValueMap &sizes;
+};
+} // namespace
+
+Work heddle::countWork(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &sizes) {
+  Work all;
+  Counter counter(sizes);
+  auto functions = tiled.getOps<mlir::func::FuncOp>();
+  auto function = functions.begin();
+  for (size_t i = 0; i < spec.steps.size(); ++i) {
+    if (!spec.isLive(i))
+      continue;
+    Work work;
+    if (const AttendStep *step = spec.steps[i].getIf<AttendStep>()) {
+      work = countMask(*function, spec, sizes);
+      work.flop = counter.flopOf(*step, work);
+    } else if (const RecurStep *step = spec.steps[i].getIf<RecurStep>()) {
+      work.flop = counter.flopOf(*step);
+    }
+    work.flop += all.flop;
+    if (!all.hasTiles)
+      all = work;
+    all.flop = work.flop;
+    ++function;
+  }
+  return all;
 }

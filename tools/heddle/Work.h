@@ -3,7 +3,7 @@
 #ifndef HEDDLE_TOOLS_WORK_H
 #define HEDDLE_TOOLS_WORK_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/TileCounts.h"
 #include "specs/reader/Spec.h"
 
@@ -23,7 +23,7 @@ struct Work {
 Work countWork(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &sizes);
 
 /// The function's index arguments with their sizes.
-llvm::DenseMap<mlir::Value, int64_t> sizesOfArguments(mlir::ModuleOp module, const Spec &spec,
+llvm::DenseMap<mlir::Value, int64_t> sizesOfArguments(mlir::func::FuncOp function, const Spec &spec,
                                                       const ValueMap &sizes);
 
 } // namespace heddle

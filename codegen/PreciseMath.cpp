@@ -1,0 +1,143 @@
+//===- PreciseMath.cpp - functions at full accuracy, from arithmetic alone ---------------------===//
+
+#include "codegen/PreciseMath.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace {
+/// f32 and i32 arithmetic at one place.
+struct Scalars {
+  OpBuilder &b;
+  Location loc;
+  Value real(double value) {
+    return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(float(value)));
+  }
+  Value word(int32_t value) { return arith::ConstantIntOp::create(b, loc, value, 32); }
+  Value fma(Value p, Value q, Value r) { return math::FmaOp::create(b, loc, p, q, r); }
+  Value mul(Value p, Value q) { return arith::MulFOp::create(b, loc, p, q); }
+  Value sub(Value p, Value q) { return arith::SubFOp::create(b, loc, p, q); }
+  Value bits(Value x) { return arith::BitcastOp::create(b, loc, b.getI32Type(), x); }
+  Value fromBits(Value x) { return arith::BitcastOp::create(b, loc, b.getF32Type(), x); }
+  Value select(Value c, Value p, Value q) { return arith::SelectOp::create(b, loc, c, p, q); }
+  Value compare(arith::CmpFPredicate how, Value p, Value q) {
+    return arith::CmpFOp::create(b, loc, how, p, q);
+  }
+  /// Coefficients from the constant term on.
+  Value polynomial(ArrayRef<double> coefficients, Value x) {
+    Value p = real(coefficients.back());
+    for (double c : llvm::reverse(coefficients.drop_back()))
+      p = fma(p, x, real(c));
+    return p;
+  }
+};
+constexpr double magic = 12582912; // 1.5 * 2^23: adding it rounds to an integer
+} // namespace
+
+/// x = n + f with n an integer and f in [-0.5, 0.5]; a polynomial of degree 6 on f (1.6e-8 relative,
+/// c0 = 1); times 2^n in two steps, so that results below the normal range round once.
+Value heddle::preciseExp(OpBuilder &b, Location loc, Value x, bool natural) {
+  static constexpr double coefficients[] = {
+      1.0, 0.693147182, 0.240226477, 0.0555033237, 0.00961843692, 0.00133988739, 0.00015353362};
+  Scalars s{b, loc};
+  // Beyond these the result is 0 or inf, and stays so.
+  x = arith::MaximumFOp::create(b, loc, x, s.real(natural ? -110 : -160));
+  x = arith::MinimumFOp::create(b, loc, x, s.real(natural ? 90 : 130));
+  Value t = natural ? s.mul(x, s.real(1.4426950408889634)) : x;
+  Value shifted = arith::AddFOp::create(b, loc, t, s.real(magic));
+  Value n = s.sub(shifted, s.real(magic)), f;
+  if (natural) { // x log2 e - n, with what the product lost
+    f = s.fma(x, s.real(1.4426950408889634), arith::NegFOp::create(b, loc, n));
+    f = s.fma(x, s.real(1.9259629911266175e-8), f);
+  } else {
+    f = s.sub(x, n);
+  }
+  Value p = s.polynomial(coefficients, f);
+  Value exponent = arith::SubIOp::create(b, loc, s.bits(shifted), s.word(0x4B400000));
+  Value half = arith::ShRSIOp::create(b, loc, exponent, s.word(1));
+  Value rest = arith::SubIOp::create(b, loc, exponent, half);
+  for (Value part : {half, rest}) {
+    Value biased = arith::AddIOp::create(b, loc, part, s.word(127));
+    p = s.mul(p, s.fromBits(arith::ShLIOp::create(b, loc, biased, s.word(23))));
+  }
+  return p;
+}
+
+/// x = 2^e m with m in [2/3, 4/3]; a polynomial on m - 1.
+Value heddle::preciseLog(OpBuilder &b, Location loc, Value x, bool natural) {
+  static constexpr double coefficients[] = {-0.5,         0.333331972,  -0.2499962,
+                                            0.200120345,  -0.166846126, 0.139814854,
+                                            -0.121483512, 0.140869141,  -0.130187988};
+  Scalars s{b, loc};
+  Value bits = s.bits(x);
+  Value exponent = arith::AndIOp::create(
+      b, loc, arith::SubIOp::create(b, loc, bits, s.word(0x3F2AAAAB)), s.word(int32_t(0xFF800000)));
+  Value m = s.fromBits(arith::SubIOp::create(b, loc, bits, exponent));
+  Value e = arith::SIToFPOp::create(b, loc, b.getF32Type(),
+                                    arith::ShRSIOp::create(b, loc, exponent, s.word(23)));
+  Value f = s.sub(m, s.real(1));
+  Value r = s.fma(s.polynomial(coefficients, f), s.mul(f, f), f);
+  Value result =
+      natural ? s.fma(e, s.real(0.693147182), r) : s.fma(r, s.real(1.4426950408889634), e);
+  Value zero = s.real(0), infinity = s.real(INFINITY);
+  result = s.select(s.compare(arith::CmpFPredicate::OEQ, x, infinity), infinity, result);
+  result = s.select(s.compare(arith::CmpFPredicate::OEQ, x, zero), s.real(-INFINITY), result);
+  Value bad = s.compare(arith::CmpFPredicate::ULT, x, zero); // NaN too
+  return s.select(bad, s.real(NAN), result);
+}
+
+/// x = k pi/2 + r with r in [-pi/4, pi/4], pi/2 in three parts; then the sine or cosine of r, by k.
+Value heddle::preciseSine(OpBuilder &b, Location loc, Value x, bool cosine) {
+  static constexpr double sine[] = {-1.66666672e-1, 8.33338592e-3, -1.98559923e-4, 2.86567956e-6};
+  static constexpr double cosines[] = {1.0, -0.5, 4.16666567e-2, -1.38877297e-3, 2.44677067e-5};
+  Scalars s{b, loc};
+  Value shifted = s.fma(x, s.real(0.63661977236758134), s.real(magic));
+  Value k = s.sub(shifted, s.real(magic)), r = x;
+  for (double part : {1.57079601287841796875, 3.13916473260178463e-7, 5.39030252995776477e-15})
+    r = s.fma(k, s.real(-part), r);
+  Value square = s.mul(r, r);
+  Value odd = s.fma(s.polynomial(sine, square), s.mul(square, r), r);
+  Value even = s.polynomial(cosines, square);
+  Value quadrant = s.bits(shifted); // its low bits are k's
+  if (cosine)
+    quadrant = arith::AddIOp::create(b, loc, quadrant, s.word(1));
+  Value one = arith::AndIOp::create(b, loc, quadrant, s.word(1));
+  Value isOdd = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, one, s.word(0));
+  Value two = arith::AndIOp::create(b, loc, quadrant, s.word(2));
+  Value sign = arith::ShLIOp::create(b, loc, two, s.word(30));
+  Value result = s.select(isOdd, even, odd);
+  return s.fromBits(arith::XOrIOp::create(b, loc, s.bits(result), sign));
+}
+
+namespace {
+template <typename OpT> struct Precise : OpRewritePattern<OpT> {
+  Precise(MLIRContext *context, PatternBenefit benefit, bool keepApproximate)
+      : OpRewritePattern<OpT>(context, benefit), keepApproximate(keepApproximate) {}
+
+  LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
+    bool approximate = bitEnumContainsAny(op.getFastmath(), arith::FastMathFlags::afn);
+    if (!op.getType().isF32() || (keepApproximate && approximate))
+      return failure();
+    Location loc = op.getLoc();
+    Value x = op.getOperand();
+    constexpr bool natural = std::is_same_v<OpT, math::ExpOp> || std::is_same_v<OpT, math::LogOp>;
+    if constexpr (std::is_same_v<OpT, math::ExpOp> || std::is_same_v<OpT, math::Exp2Op>)
+      rewriter.replaceOp(op, heddle::preciseExp(rewriter, loc, x, natural));
+    else if constexpr (std::is_same_v<OpT, math::LogOp> || std::is_same_v<OpT, math::Log2Op>)
+      rewriter.replaceOp(op, heddle::preciseLog(rewriter, loc, x, natural));
+    else
+      rewriter.replaceOp(op,
+                         heddle::preciseSine(rewriter, loc, x, std::is_same_v<OpT, math::CosOp>));
+    return success();
+  }
+  bool keepApproximate;
+};
+} // namespace
+
+void heddle::populatePreciseMath(RewritePatternSet &patterns, bool keepApproximate,
+                                 PatternBenefit benefit) {
+  patterns.add<Precise<math::ExpOp>, Precise<math::Exp2Op>, Precise<math::LogOp>,
+               Precise<math::Log2Op>, Precise<math::SinOp>, Precise<math::CosOp>>(
+      patterns.getContext(), benefit, keepApproximate);
+}

@@ -1,0 +1,86 @@
+//===- TileObstacle.cpp - which steps are tiles, and why others are loops ----------------------===//
+
+#include "dialect/TileObstacle.h"
+
+using namespace heddle;
+
+/// What no region of a surface op holds.
+static std::string obstacleOf(const Expr &node) {
+  bool shift = node.kind == ExprKind::Binary &&
+               (node.binary == BinaryOp::Shl || node.binary == BinaryOp::Shr);
+  bool smallCount = shift && node.args[1]->isNumber() && node.args[1]->intValue >= 0 &&
+                    node.args[1]->intValue < 31;
+  if (node.kind == ExprKind::Dot)
+    return "dot()";
+  if (node.isSpecial(ExprSpecial::Source))
+    return "'source'";
+  if (node.kind == ExprKind::Statistic)
+    return "a statistic";
+  return shift && !smallCount ? "a shift by a count that is no constant from 0 to 30" : "";
+}
+
+static std::string obstacleOf(const AttendStep &body) {
+  const AttendSource &source = body.sources.front();
+  if (body.sources.size() != 1)
+    return "several key sources";
+  if (body.normalize == NormalizeKind::Given)
+    return "normalize 'given'";
+  if (body.normalize == NormalizeKind::Nested)
+    return "normalize 'nested'";
+  if (!body.stats.empty())
+    return "statistics";
+  if (!body.gate->isNumber() || body.gate->floatValue != 1)
+    return "'gate'";
+  if (body.rows.empty())
+    return "no row indices";
+  if (source.keys.size() != 1)
+    return "several key indices";
+  if (source.pair)
+    return "'pair'";
+  if (!source.query)
+    return "no query and key";
+  if (!source.depth)
+    return "no index d";
+  if (mentionsIndex(source.query, source.keys.front().name))
+    return "a query that mentions the key index";
+  if (!source.weight->isSpecial(ExprSpecial::Weight))
+    return "'weight'";
+  return "";
+}
+
+static std::string obstacleOf(const RecurStep &body) {
+  if (body.rule != RecurRule::Add)
+    return "another rule than 'add'";
+  if (body.readBefore)
+    return "read 'before'";
+  if (body.reverse)
+    return "'reverse'";
+  if (!body.depth || !body.column)
+    return "a state without d or without e";
+  if (mentionsIndex(body.decay, body.depth->name) || mentionsIndex(body.decay, body.column->name))
+    return "a decay per channel";
+  return "";
+}
+
+std::string heddle::tileObstacle(const SpecStep &step) {
+  std::string reason;
+  if (const AttendStep *attend = step.getIf<AttendStep>())
+    reason = obstacleOf(*attend);
+  else if (const RecurStep *recur = step.getIf<RecurStep>())
+    reason = obstacleOf(*recur);
+  else
+    return "no attend or recur";
+  for (const StepOutput &output : step.outputs)
+    for (const char *kind : {"weights", "scores", "momentum"})
+      if (output.kind == kind && reason.empty())
+        reason = "the output '" + output.kind + "'";
+  if (!reason.empty())
+    return reason;
+  forEachExpr(step, [&](const ExprRef &expr) {
+    walk(expr, [&](const Expr &node) {
+      if (reason.empty())
+        reason = obstacleOf(node);
+    });
+  });
+  return reason;
+}

@@ -1,0 +1,16 @@
+//===- TileObstacle.h - which steps are tiles, and why others are loops -------------------------===//
+
+#ifndef HEDDLE_DIALECT_TILEOBSTACLE_H
+#define HEDDLE_DIALECT_TILEOBSTACLE_H
+
+#include "specs/reader/Spec.h"
+
+namespace heddle {
+
+/// Why an attend or a recur cannot be a surface op, which becomes tiles: "more than one key index". Empty:
+/// it can. Other steps never are.
+std::string tileObstacle(const SpecStep &step);
+
+} // namespace heddle
+
+#endif // HEDDLE_DIALECT_TILEOBSTACLE_H
