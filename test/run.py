@@ -25,6 +25,7 @@ SCRIPTS: list[tuple[str, list[str]]] = [
     ("bad specs", ["test/specs/bad_specs.py", "{build}"]),
     ("schema", ["test/specs/schema_agrees.py", "{build}"]),
     ("table of specs", ["test/specs/table.py", "{build}"]),
+    ("pictures", ["test/tools/pictures.py", "{build}"]),
     ("after every pass", ["test/e2e/after_every_pass.py", "{build}"]),
     ("disassembly", ["test/codegen/disassembly.py", "{build}"]),
     ("ptxas", ["test/codegen/ptxas.py", "{build}"]),

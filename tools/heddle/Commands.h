@@ -12,6 +12,10 @@ int runRun(const llvm::opt::InputArgList &args);
 int runCheck(const llvm::opt::InputArgList &args);
 int runBench(const llvm::opt::InputArgList &args);
 int runEmulate(const llvm::opt::InputArgList &args);
+int runShow(const llvm::opt::InputArgList &args);
+int runExplain(const llvm::opt::InputArgList &args);
+int runInit(const llvm::opt::InputArgList &args);
+int runDoctor(const llvm::opt::InputArgList &args);
 
 } // namespace heddle
 

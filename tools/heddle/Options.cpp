@@ -48,7 +48,8 @@ struct Table : GenericOptTable {
 void heddle::printError(const Twine &message) { errs() << "heddle: error: " << message << "\n"; }
 
 ArrayRef<StringRef> heddle::commandNames() {
-  static const StringRef names[] = {"compile", "run", "check", "bench", "emulate"};
+  static const StringRef names[] = {"compile", "run",     "check", "bench", "emulate",
+                                    "show",    "explain", "init",  "doctor"};
   return names;
 }
 
@@ -65,6 +66,10 @@ commands:
   check     validate a spec; show variants, tiles, workspace, schedule
   bench     time a spec against the peak of this machine
   emulate   execute a PTX file without a GPU
+  show      show steps, masks and tile classes, as text and as SVG
+  explain   say what an error code means, and its cure
+  init      write a spec to start from
+  doctor    say what was found here, and what will be skipped
 
 `heddle COMMAND --help` says more. A spec is a JSON file, or - for standard input.
 )";

@@ -13,8 +13,17 @@ def Bench : SubCommand<"bench", "time a spec against the peak of this machine",
 def Emulate : SubCommand<"emulate", "execute a PTX file without a GPU",
                          "heddle emulate FILE.ptx --kernel=NAME [options]">;
 
-defvar All = [Compile, Run, Check, Bench, Emulate];
-defvar Specs = [Compile, Run, Check, Bench];
+def Show : SubCommand<"show", "show steps, masks and tile classes, as text and as SVG",
+                      "heddle show SPEC [--shape N=256,M=256] [--svg FILE] [options]">;
+def Explain : SubCommand<"explain", "say what an error code means, and its cure",
+                         "heddle explain [CODE ...]">;
+def Init : SubCommand<"init", "write a spec to start from",
+                      "heddle init NAME [--family FAMILY] [--to FILE]">;
+def Doctor : SubCommand<"doctor", "say what was found here, and what will be skipped",
+                        "heddle doctor">;
+
+defvar All = [Compile, Run, Check, Bench, Emulate, Show, Explain, Init, Doctor];
+defvar Specs = [Compile, Run, Check, Bench, Show];
 
 // --name=VALUE and --name VALUE.
 multiclass Value<string name, string metavar, string help, list<SubCommand> commands> {
@@ -31,7 +40,7 @@ defm target : Value<"target", "NAME", "machine to compile for: host, x86-64-v3, 
 defm schedule : Value<"schedule", "F=N,..", "override fields of the schedule: query=96,key=64", Specs>;
 defm require : Value<"require", "fast", "a plain body is an error", Specs>;
 
-defm shape : Value<"shape", "B=1,N=512,..", "sizes of the call; the spec's example where absent", [Run, Check, Bench]>;
+defm shape : Value<"shape", "B=1,N=512,..", "sizes of the call; the spec's example where absent", [Run, Check, Bench, Show]>;
 defm threads : Value<"threads", "N", "threads of the call (default 1)", [Run, Bench]>;
 defm seed : Value<"seed", "N", "seed of random inputs, and of the emulator (default 0)", [Run, Bench, Emulate]>;
 defm device : Value<"device", "cpu|emulator|cuda", "where it runs (default cpu; emulator for PTX targets)", [Run]>;
@@ -46,6 +55,11 @@ defm stop_after : Value<"stop-after", "PASS", "print the IR after this pass and 
 def time_passes : Flag<["--"], "time-passes", [Compile]>, HelpText<"print the time of each pass">;
 def sanitize_address : Flag<["--"], "sanitize-address", [Compile]>, HelpText<"CPU code that checks every access; link with -fsanitize=address">;
 def no_canonicalize : Flag<["--"], "no-canonicalize", [Compile, Run]>, HelpText<"leave out clean-up between stages">;
+
+defm head : Value<"head", "N,..", "heads to show (default: all that differ, at most 8)", [Show]>;
+defm svg : Value<"svg", "FILE", "write the first mask as a picture", [Show]>;
+defm family : Value<"family", "NAME", "softmax, sparse, map, linear or select (default softmax)", [Init]>;
+defm to : Value<"to", "FILE", "where to write it (default NAME.json); - for standard output", [Init]>;
 
 defm kernel : Value<"kernel", "NAME", "entry to launch", [Emulate]>;
 defm grid : Value<"grid", "X[,Y,Z]", "blocks", [Emulate]>;

@@ -195,3 +195,14 @@ heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
     }
   return deviations;
 }
+
+bool heddle::evaluateDefinition(const Spec &spec, const ValueMap &sizes,
+                                std::vector<HostTensor> &tensors, std::string &fault) {
+  std::vector<Array> arrays;
+  if (!Definition(spec, sizes, tensors).run({}, arrays, fault))
+    return false;
+  for (size_t i = 0; i < tensors.size(); ++i)
+    for (int64_t n = 0; tensors[i].spec.isResult && n < tensors[i].count(); ++n)
+      tensors[i].set(n, arrays[i].data[n]);
+  return true;
+}

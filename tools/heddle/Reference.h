@@ -29,6 +29,10 @@ std::optional<std::vector<Deviation>> compareWithDefinition(const Spec &spec, co
                                                             std::vector<HostTensor> &tensors,
                                                             double budget, std::string &fault);
 
+/// Evaluates the spec by definition, in double, and puts the results into `tensors`. False: `fault`.
+bool evaluateDefinition(const Spec &spec, const ValueMap &sizes, std::vector<HostTensor> &tensors,
+                        std::string &fault);
+
 } // namespace heddle
 
 #endif // HEDDLE_TOOLS_REFERENCE_H

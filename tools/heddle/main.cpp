@@ -35,6 +35,10 @@ int main(int argc, char **argv) {
                  .Case("check", runCheck)
                  .Case("bench", runBench)
                  .Case("emulate", runEmulate)
+                 .Case("show", runShow)
+                 .Case("explain", runExplain)
+                 .Case("init", runInit)
+                 .Case("doctor", runDoctor)
                  .Default(nullptr);
   if (!run) {
     printError("unknown command '" + command + "'" + suggestion(command));
