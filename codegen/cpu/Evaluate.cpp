@@ -72,11 +72,13 @@ Value Emitter::gather(Operation *op, DenseMap<Value, Value> &vectors) {
   Value result = arith::ConstantOp::create(b, b.getZeroAttr(vectorOf(element)));
   for (int64_t lane = 0; lane < lanes; ++lane) {
     Value at = index(0);
-    for (auto [subscript, stride] : llvm::zip_equal(load.getIndices(), memory.strides)) {
+    for (auto [subscript, stride, size] :
+         llvm::zip_equal(load.getIndices(), memory.strides, memory.sizes)) {
       Value i;
       if (auto known = vectors.find(subscript); known != vectors.end() && known->second) {
         Value one = vector::ExtractOp::create(b, known->second, lane);
         i = arith::IndexCastOp::create(b, b.getIndexType(), one);
+        i = arith::MinSIOp::create(b, i, plus(size, -1)); // lanes behind the tile's last element
       } else if (auto constant = subscript.getDefiningOp<arith::ConstantIndexOp>()) {
         i = index(constant.value());
       } else {

@@ -133,6 +133,11 @@ bool BodyReader::statistic(AttendStep &step, AttendSource &keys, const std::stri
   ExprRef expr = raw ? scope.resolve(raw, seen) : nullptr;
   if (!expr)
     return false;
+  bool logic = statistic.with == K::Any || statistic.with == K::All;
+  if (logic != (expr->type == ExprType::Bool))
+    return fail(SpecCode::Type, value.find("value")->where,
+                std::string(spelling(statistic.with)) + " takes " + (logic ? "bools" : "numbers") +
+                    ", got " + std::string(spelling(expr->type)));
   statistic.type = reducedType(statistic.with, expr->type);
   if (statistic.with == K::LogSumExp || statistic.with == K::Mean)
     expr = makeFloatOf(expr);

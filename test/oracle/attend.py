@@ -102,7 +102,9 @@ class Source(Step):
                 s.values[name] = (pairs + self.depth, x)
                 s.vectors[name] = (pairs, x if self.depth else x[..., None])
         if "pair" not in self.body and self.query and self.key and self.depth:
-            raw = np.broadcast_to(product(s.values["query"][1], s.values["key"][1]), tuple(s.sizes[n] for n in pairs))
+            query, key = s.values["query"][1], s.values["key"][1]
+            query = np.broadcast_to(query, query.shape[:-1] + (s.sizes["d"],))  # the sum has range(d) terms, whoever mentions d
+            raw = np.broadcast_to(product(query, key), tuple(s.sizes[n] for n in pairs))
         elif "pair" in self.body or (self.query and self.key):
             raw = s.full(self.expr("pair", "query * key"), pairs + self.depth, "float")
             with np.errstate(invalid="ignore"):                           # a pair the mask drops may be inf - inf
