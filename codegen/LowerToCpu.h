@@ -16,7 +16,7 @@ namespace heddle {
 struct CpuStages {
   unsigned count = 0;       // functions NAME_grid0, NAME_item0, ...
   int64_t scratchBytes = 0; // of one thread
-  bool loops = false;       // no tiles: LLVM is to vectorise
+  bool loops = false;       // no tiles, and simple enough for LLVM's vectoriser
 };
 
 /// A module of one function: the functions of its stages, in the LLVM dialect, named FUNCTION + suffix +

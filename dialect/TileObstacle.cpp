@@ -1,6 +1,7 @@
 //===- TileObstacle.cpp - which steps are tiles, and why others are loops ----------------------===//
 
 #include "dialect/TileObstacle.h"
+#include "dialect/loops/Prefix.h"
 
 using namespace heddle;
 
@@ -64,6 +65,8 @@ static std::string obstacleOf(const RecurStep &body) {
 
 std::string heddle::tileObstacle(const SpecStep &step) {
   std::string reason;
+  if (isPrefixScan(step))
+    return "a prefix scan: each row continues the one before";
   if (const AttendStep *attend = step.getIf<AttendStep>())
     reason = obstacleOf(*attend);
   else if (const RecurStep *recur = step.getIf<RecurStep>())

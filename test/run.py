@@ -35,6 +35,14 @@ SCRIPTS: list[tuple[str, list[str]]] = [
     ("random shapes, CPU", ["test/e2e/random_shapes.py", "{build}", "--count", "300"]),
     ("random specs", ["test/e2e/random_specs.py", "{build}", "--count", "50"]),
     ("random shapes, PTX", ["test/e2e/random_shapes.py", "{build}", "--count", "60", "--target", "sm_80"]),
+    ("random programs", ["test/e2e/random_programs.py", "{build}", "--count", "1000", "--pairs"]),
+    ("documents", ["test/docs.py", "{build}"]),
+]
+# Hours, not minutes: tools/check --full.
+FULL: list[tuple[str, list[str]]] = [
+    ("fuzz", ["test/fuzz/run.py", "{build}", "--seconds", "60"]),
+    ("mutants", ["test/mutants.py"]),
+    ("random programs, many", ["test/e2e/random_programs.py", "{build}", "--count", "20000", "--seed", "2"]),
 ]
 
 
@@ -82,8 +90,8 @@ def run_lit(build: pathlib.Path, counts: Counts) -> None:
     counts.add("lit", passed, len(codes) - passed - skipped, skipped, time.time() - start)
 
 
-def run_scripts(build: pathlib.Path, counts: Counts) -> None:
-    for suite, command in SCRIPTS:
+def run_scripts(build: pathlib.Path, counts: Counts, scripts: list[tuple[str, list[str]]]) -> None:
+    for suite, command in scripts:
         start = time.time()
         words = ["/usr/bin/python3"] + [word.format(build=build, root=ROOT) for word in command]
         done = subprocess.run(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -100,13 +108,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--only", choices=["lit", "unit", "scripts"])
+    parser.add_argument("--full", action="store_true", help="what takes long, too")
     options = parser.parse_args()
     build = options.build.resolve()
     os.environ["PATH"] = f"{build / 'bin'}:{os.environ['PATH']}"
     counts = Counts()
-    for kind, runner in (("unit", run_unit), ("lit", run_lit), ("scripts", run_scripts)):
+    for kind, runner in (("unit", run_unit), ("lit", run_lit)):
         if options.only in (None, kind):
             runner(build, counts)
+    if options.only in (None, "scripts"):
+        run_scripts(build, counts, SCRIPTS + (FULL if options.full else []))
     print("\n" + "\n".join(counts.lines) + "\n")
     skipped = f", {counts.skipped} skipped" if counts.skipped else ""
     print(f"{counts.passed} passed, {counts.failed} failed{skipped}")

@@ -75,6 +75,29 @@ static bool isLoops(func::FuncOp function) {
   });
 }
 
+/// LLVM 22's loop vectoriser asks of each value whether it is uniform, along every path of the expression
+/// (VPlan's isUniformAcrossVFsAndUFs): functions of functions of functions, whose polynomials use their
+/// argument many times, take it minutes. Counts the paths of the deepest expression.
+static double pathsOf(func::FuncOp function) {
+  DenseMap<Value, double> paths;
+  double most = 0;
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    double sum = 0;
+    for (Value operand : op->getOperands())
+      sum += paths.lookup(operand);
+    // How often each function's code uses its argument, about.
+    double uses = isa<math::SinOp, math::CosOp, math::ErfOp>(op) ? 80
+                  : isa<math::PowFOp>(op)                        ? 600
+                  : isa<math::MathDialect>(op->getDialect()) &&
+                          !isa<math::AbsFOp, math::SqrtOp, math::FmaOp>(op)
+                      ? 25
+                      : 1;
+    for (Value result : op->getResults())
+      most = std::max(most, paths[result] = std::max(sum * uses, 1.0));
+  });
+  return most;
+}
+
 /// The functions of the stages, before they are lowered.
 static OwningOpRef<ModuleOp> emit(ModuleOp mapped, const TargetInfo &target, StringRef suffix,
                                   CpuStages &stages) {
@@ -94,7 +117,8 @@ static OwningOpRef<ModuleOp> emit(ModuleOp mapped, const TargetInfo &target, Str
       return nullptr;
     stages.count += emitter.numStages();
     stages.scratchBytes = std::max(stages.scratchBytes, emitter.scratchBytes());
-    stages.loops = loops;
+    constexpr double mostPaths = 1 << 14;
+    stages.loops = loops && pathsOf(function) < mostPaths;
   }
   return module;
 }

@@ -1,6 +1,7 @@
 //===- Attend.cpp - an attend by definition, row by row ----------------------------------------===//
 
 #include "dialect/loops/Attend.h"
+#include "dialect/loops/Prefix.h"
 
 using namespace heddle;
 
@@ -33,7 +34,7 @@ ExprBuilder AttendLoops::inSource(const ExprBuilder &row, const AttendSource &so
   return scope;
 }
 
-static void conjuncts(const ExprRef &expr, llvm::SmallVector<ExprRef> &parts) {
+void heddle::conjuncts(const ExprRef &expr, llvm::SmallVector<ExprRef> &parts) {
   if (expr->kind == ExprKind::Binary && expr->binary == BinaryOp::And) {
     conjuncts(expr->args[0], parts);
     conjuncts(expr->args[1], parts);
@@ -163,41 +164,54 @@ void AttendLoops::writePairs(ExprBuilder &row, ValueRange norm) {
   });
 }
 
-/// The row of `out` grows in memory of its own, f32 whatever the result's type is.
-void AttendLoops::writeOut(ExprBuilder &row, ValueRange norm) {
-  Ranges columns, axes = rows;
-  if (body.column) {
-    columns.push_back(&*body.column);
-    axes.push_back(&*body.column);
+/// Columns of `out`, with their place in the row's sums.
+void AttendLoops::forColumns(ExprBuilder &scope,
+                             llvm::function_ref<void(ExprBuilder &, ValueRange)> each) {
+  if (!body.column) {
+    ExprBuilder inner = scope;
+    return each(inner, {l.index(0)});
   }
-  Value sums = l.local(l.fixedSize(body.column));
-  auto place = [&](ExprBuilder &scope) -> Values {
-    return columns.empty() ? Values{l.index(0)} : l.indicesOf(scope, columns);
-  };
-  l.loops(row, columns, {}, [&](ExprBuilder &scope, ValueRange) {
-    l.store(l.number(0), sums, place(scope));
+  l.loop(scope, *body.column, {}, [&](ExprBuilder &inner, ValueRange) {
+    each(inner, l.indicesOf(inner, {&*body.column}));
     return Values();
   });
-  forKept(row, {},
-          [&](const AttendSource &source, ExprBuilder &pair, Value score, ValueRange) -> Values {
-            Value w = finalWeight(source, row, pair, score, norm);
-            l.loops(pair, columns, {}, [&](ExprBuilder &scope, ValueRange) {
-              Values at = place(scope);
-              l.store(l.add(l.load(sums, at), l.mul(w, scope.build(source.value))), sums, at);
-              return Values();
-            });
-            return {};
-          });
+}
+
+/// The row of `out` grows in memory of its own, f32 whatever the result's type is.
+Value AttendLoops::clearSums(ExprBuilder &row) {
+  Value sums = l.local(l.fixedSize(body.column));
+  forColumns(row, [&](ExprBuilder &, ValueRange at) { l.store(l.number(0), sums, at); });
+  return sums;
+}
+
+/// gate x what `valueOf` says, of every column.
+void AttendLoops::storeOut(ExprBuilder &row,
+                           llvm::function_ref<Value(ExprBuilder &, ValueRange)> valueOf) {
   bool gated = !body.gate->isNumber() || body.gate->floatValue != 1;
-  l.loops(row, columns, {}, [&](ExprBuilder &scope, ValueRange) {
-    Value sum = l.load(sums, place(scope));
+  Ranges axes = rows;
+  if (body.column)
+    axes.push_back(&*body.column);
+  forColumns(row, [&](ExprBuilder &scope, ValueRange at) {
+    Value sum = valueOf(scope, at);
     if (gated) {
       Value gate = scope.build(body.gate);
       sum = l.select(l.equal(gate, l.number(0)), l.number(0), l.mul(gate, sum));
     }
     l.storeTo(*out, sum, l.indicesOf(scope, axes));
-    return Values();
   });
+}
+
+void AttendLoops::writeOut(ExprBuilder &row, ValueRange norm) {
+  Value sums = clearSums(row);
+  forKept(row, {},
+          [&](const AttendSource &source, ExprBuilder &pair, Value score, ValueRange) -> Values {
+            Value w = finalWeight(source, row, pair, score, norm);
+            forColumns(pair, [&](ExprBuilder &scope, ValueRange at) {
+              l.store(l.add(l.load(sums, at), l.mul(w, scope.build(source.value))), sums, at);
+            });
+            return {};
+          });
+  storeOut(row, [&](ExprBuilder &, ValueRange at) { return l.load(sums, at); });
 }
 
 void AttendLoops::writeRow(ExprBuilder &row, ValueRange norm) {
@@ -214,6 +228,8 @@ void AttendLoops::writeRow(ExprBuilder &row, ValueRange norm) {
 }
 
 void AttendLoops::build(llvm::StringRef reason) {
+  if (isPrefixScan(step))
+    return buildPrefix("a prefix scan: each row continues the one before");
   bool anyRow = out || lse || weights || scores, keepNorms = false;
   for (size_t i = 0; i < stats.size(); ++i) {
     anyRow |= stats[i] && (body.stats[i].perRow || !body.stats[i].index.empty());

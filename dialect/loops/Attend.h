@@ -7,6 +7,9 @@
 
 namespace heddle {
 
+/// The parts of a conjunction.
+void conjuncts(const ExprRef &expr, llvm::SmallVector<ExprRef> &parts);
+
 /// The formulas of LANGUAGE.md, 4.3, in their order. A row passes its keys once for what its normaliser
 /// needs (the row's *norm*), once for its statistics, once for its outputs.
 class AttendLoops {
@@ -50,6 +53,14 @@ private:
   void writeRow(ExprBuilder &row, ValueRange norm);
   void writePairs(ExprBuilder &row, ValueRange norm);
   void writeOut(ExprBuilder &row, ValueRange norm);
+  void forColumns(ExprBuilder &scope, llvm::function_ref<void(ExprBuilder &, ValueRange)> each);
+  Value clearSums(ExprBuilder &row);
+  void storeOut(ExprBuilder &row, llvm::function_ref<Value(ExprBuilder &, ValueRange)> valueOf);
+
+  // Prefix.cpp
+  void buildPrefix(llvm::StringRef reason);
+  Values addToPrefix(const AttendSource &source, ExprBuilder &pair, ValueRange state, Value sums);
+  void writePrefix(ExprBuilder &row, ValueRange state, Value sums);
 
   LoopBuilder &l;
   const Spec &spec;

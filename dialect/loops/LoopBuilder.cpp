@@ -154,6 +154,8 @@ Value LoopBuilder::div(Value x, Value y) { return arith::DivFOp::create(b, loc, 
 Value LoopBuilder::remainder(Value x, Value y) {
   return arith::RemSIOp::create(b, loc, x, arith::MaxSIOp::create(b, loc, y, index(1)));
 }
+Value LoopBuilder::least(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
+Value LoopBuilder::most(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
 Value LoopBuilder::exp(Value x) { return math::ExpOp::create(b, loc, x); }
 Value LoopBuilder::log(Value x) { return math::LogOp::create(b, loc, x); }
 Value LoopBuilder::select(Value condition, Value yes, Value no) {

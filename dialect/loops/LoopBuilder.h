@@ -72,6 +72,8 @@ public:
   Value mul(Value x, Value y);
   Value div(Value x, Value y);
   Value remainder(Value x, Value y); // of integers, x from 0, y taken as 1 if it is less
+  Value least(Value x, Value y);     // of integers
+  Value most(Value x, Value y);
   Value exp(Value x);
   Value log(Value x);
   Value select(Value condition, Value yes, Value no);

@@ -201,7 +201,7 @@ class Program:
         elif normal == "divide":
             body["normalize"] = {"map": "exp(min(score, 2))", "divide": "max(sum, 0.1)"}
         elif self.chance(0.4):
-            outputs["lse"] = (list(rows.values()), "float")
+            outputs["lse"] = (list(rows.values()), "lse")                # of another accuracy: nobody reads on
         if self.chance(0.35):
             self.has.add("statistic")
             body["stats"] = {"st": {"with": self.pick("sum", "max"), "value": self.pick("weight", "weight * 2", "kv_idx % 2 == 0 ? weight : 0.0")}}
@@ -263,7 +263,7 @@ class Program:
         for make in self.rng.sample(kinds, self.rng.randint(1, 4)) + [self.pick(*kinds)] * self.rng.randint(0, 1):
             make()
         made = [n for n in self.known if n not in self.inputs]
-        results = {n: {"float": "f32", "integer": "i32", "bool": "bool"}[self.known[n][1]]
+        results = {n: {"float": "f32", "lse": "f32", "integer": "i32", "bool": "bool"}[self.known[n][1]]
                    for n in made if n == made[-1] or self.chance(0.6)}
         dims = {n: s if n in ("D", "E") else "any" for n, s in self.size.items()}
         return {"heddle": 1, "name": name, "dims": dims, **({"params": self.params} if self.params else {}), "tensors": self.inputs,

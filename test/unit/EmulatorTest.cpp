@@ -148,6 +148,16 @@ TEST(Convert, integers) {
   EXPECT_EQ(convert("cvt.rn.f32.s32", uint32_t(-16777217), false, false), bits(-16777216.0f));
 }
 
+TEST(Integer, funnelShifts) {
+  Machine m({uint64_t(0x11223344) << 32 | 0xAABBCCDD});
+  EXPECT_EQ(m.run(".reg .b32 %r<6>;", "ld.global.v2.b32 {%r0, %r1}, [%rd3];\n"
+                                      "shf.l.wrap.b32 %r2, %r0, %r1, 40;\n"
+                                      "shf.r.clamp.b32 %r3, %r0, %r1, 40;\n"
+                                      "st.global.v2.b32 [%rd4], {%r2, %r3};"),
+            "");
+  EXPECT_EQ(m.out[0], uint64_t(0x11223344) << 32 | 0x223344AA); // by 8; by 32 at most
+}
+
 TEST(Compare, unorderedForms) {
   Machine m({bits(NAN)});
   EXPECT_EQ(m.run(".reg .b32 %f<2>;\n.reg .pred %p<3>;\n.reg .b32 %r<4>;",

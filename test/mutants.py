@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""Faults planted in passes, bodies and runtime: each must be caught by the test that is named beside it.
+
+    test/mutants.py [--only NAME] [--folder FOLDER]
+
+The house is copied to FOLDER (default: a temporary one), built, and for each mutant one place is changed, built again,
+and its test run: it has to fail. Takes some 15 minutes; part of no other test. Last line: `N passed, N failed`.
+"""
+from __future__ import annotations
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class Mutant(NamedTuple):
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str  # a command; {build}: the build folder
+
+
+ORACLE = "test/e2e/oracle.py {build} --odd 3 --target "
+LIT = "/usr/lib/llvm-22/bin/lit -q {build}/test --filter "
+
+MUTANTS = [
+    Mutant("softmax forgets to rescale the sum", "passes/TileAttend.cpp", "Value rescaled = arith::MulFOp::create(s, loc, sum, alpha);",
+           "Value rescaled = sum; (void)alpha;", ORACLE + "host specs/softmax/full.json"),
+    Mutant("softmax forgets to rescale out", "passes/TileAttend.cpp", "ContractOp::create(s, loc, o.getType(), p, v, o, alpha,",
+           "ContractOp::create(s, loc, o.getType(), p, v, o, Value(),", ORACLE + "host specs/softmax/causal.json"),
+    Mutant("what a mask drops weighs something", "passes/TileAttend.cpp", "double outside = softmax() ? -infinity : 0;",
+           "double outside = softmax() ? -10 : 0;", ORACLE + "host specs/softmax/causal.json"),
+    Mutant("a row that keeps nothing is divided", "passes/TileAttend.cpp", "return arith::SelectOp::create(body, loc, empty, none, result);",
+           "return (void)empty, result;", ORACLE + "host specs/softmax/cache_lengths.json"),
+    Mutant("full tiles take the column that the end cuts", "passes/TileRanges.cpp", "high[position] = -1, high[tile] = size, high.back() = size - 1;",
+           "high[position] = -1, high[tile] = size, high.back() = size;", LIT + "lower-sparsity"),
+    Mutant("boundary tiles run as full ones", "passes/PeelTiles.cpp", "specialize(boundary, inBoundary, false);",
+           "specialize(boundary, inBoundary, true);", ORACLE + "host specs/softmax/causal.json"),
+    Mutant("the boundary loop starts at 0 again", "passes/PeelTiles.cpp", "boundary.setLowerBound(end);", "",
+           LIT + "peel-tiles"),
+    Mutant("every mask is taken for full", "passes/DropFullMask.cpp", "return !isEmpty(p);", "return (void)p, false;", LIT + "drop-full-mask"),
+    Mutant("a later token is seen within a chunk", "passes/SplitIntraInter.cpp", "arith::CmpIPredicate::sle, c, r);",
+           "arith::CmpIPredicate::sle, r, r);", ORACLE + "host specs/linear/lightning.json"),
+    Mutant("the sum misses what came before the chunk", "passes/SplitIntraInter.cpp",
+           "op.getNorm().replaceAllUsesWith(arith::AddFOp::create(b, loc, rowSums, before));",
+           "op.getNorm().replaceAllUsesWith(rowSums); (void)before;", ORACLE + "host specs/linear/linear.json"),
+    Mutant("a constant score factor is squared", "passes/FoldScale.cpp", "return *inner * constant.convertToDouble();",
+           "return *inner * constant.convertToDouble() * constant.convertToDouble();", LIT + "fold-scale"),
+    Mutant("a read beyond the end is not held back", "passes/HoistReads.cpp",
+           "subscript.set(arith::MinSIOp::create(b, read.getLoc(), subscript.get(), last));", "(void)b;", LIT + "hoist-reads"),
+    Mutant("the next tile is fetched twice", "passes/PipelineTiles.cpp", "return arith::AddIOp::create(b, loc, counter, jump).getResult();",
+           "return (void)jump, counter;", LIT + "pipeline-tiles"),
+    Mutant("a load takes the row behind the last", "codegen/cpu/Load.cpp", "Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, access.limit);",
+           "Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, row, access.limit);", ORACLE + "host specs/softmax/full.json specs/softmax/gqa.json"),
+    Mutant("a maximum starts at 0", "codegen/cpu/Map.cpp", "return splat(kind == Combine::max   ? -std::numeric_limits<double>::infinity()",
+           "return splat(kind == Combine::max   ? 0.0", "{build}/bin/test_cpu_codegen"),
+    Mutant("a wrong coefficient of exp2", "codegen/cpu/Exp2.cpp", "static constexpr float near5[] = {1.0f,          0.693142831f,",
+           "static constexpr float near5[] = {1.0f,          0.693242831f,", ORACLE + "host specs/softmax/full.json"),
+    Mutant("a gather reads behind a tile's columns", "codegen/cpu/Evaluate.cpp", "i = arith::MinSIOp::create(b, i, plus(size, -1));", "(void)size;",
+           "test/e2e/random_programs.py {build} --first 280 --count 1"),
+    Mutant("PTX reads the row behind the last", "codegen/nvptx/Access.cpp", "Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, access.limit);",
+           "Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, row, access.limit);", ORACLE + "sm_80 specs/softmax/full.json"),
+    Mutant("a thread beyond the grid's points runs", "codegen/nvptx/Function.cpp",
+           "Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, item, numItems(grid));",
+           "Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, item, numItems(grid));", ORACLE + "sm_80 specs/mixers/hyena.json"),
+    Mutant("sine takes the wrong quadrant", "codegen/PreciseMath.cpp", "quadrant = arith::AddIOp::create(b, loc, quadrant, s.word(1));",
+           "quadrant = arith::AddIOp::create(b, loc, quadrant, s.word(3));", ORACLE + "host specs/decode/longheads_decode.json"),
+    Mutant("argmax takes the last of equals", "dialect/loops/Reduction.cpp", "Value better = kind == ReductionKind::ArgMax ? l.less(best, x) : l.less(x, best);",
+           "Value better = kind == ReductionKind::ArgMax ? l.negate(l.less(x, best)) : l.less(x, best);", ORACLE + "host specs/decode/retrieval_decode.json"),
+    Mutant("an empty mean divides by 0", "dialect/loops/Reduction.cpp", "l.toFloat(l.select(none, l.index(1), carried[1]))", "l.toFloat((void(none), carried[1]))",
+           "test/e2e/random_programs.py {build} --count 120"),
+    Mutant("the sink is forgotten", "dialect/loops/Normalise.cpp", "if (body.sink) // one more key", "if (false)", "test/e2e/random_programs.py {build} --count 120"),
+    Mutant("leaders keep their weight", "dialect/loops/Normalise.cpp", "Values inner = {l.select(flat, share, l.number(0))};", "Values inner = {share};",
+           ORACLE + "host specs/select/landmark_top_k.json specs/sparse/landmark.json"),
+    Mutant("the delta rule reads the state before its decay", "dialect/loops/Recur.cpp", "known = sumDepth(scope, body.key, S);\n  } else if", "known = l.number(0);\n  } else if",
+           ORACLE + "host specs/linear/gated_delta.json"),
+    Mutant("ties go to the higher index", "dialect/loops/Select.cpp", "Value tie = l.both(l.equal(rival, score), lower);", "Value tie = l.both(l.equal(rival, score), l.negate(lower));",
+           ORACLE + "host specs/select"),
+    Mutant("the right half of a run is one short", "dialect/loops/TreeSearch.cpp", "std::pair(l.add(first, half), l.sub(size, half))", "std::pair(l.add(first, half), l.sub(half, l.index(0)))",
+           ORACLE + "host specs/select/hip.json"),
+    Mutant("temporaries that live together share memory", "runtime/temporaries.c", "int together = other->last >= own->first && own->last >= other->first;",
+           "int together = other->last > own->first && own->last > other->first;", ORACLE + "host specs/compose/agent.json"),
+    Mutant("a result may overlap itself", "runtime/tensor.c", "if (stride < extent)", "if (0)", "{build}/bin/test_runtime"),
+    Mutant("a guard takes one size too many", "runtime/kernel.c", "if (size < variant->first || size > variant->last)", "if (size < variant->first || size > variant->last + 1)",
+           "{build}/bin/test_runtime"),
+    Mutant("the emulator shifts the wrong half", "runtime/emulator/Integer.cpp", "return uint32_t(left ? (all << by) >> 32 : all >> by);", "return uint32_t(left ? all << by : all >> by);",
+           "{build}/bin/test_emulator"),
+    Mutant("a subscript below 0 is not moved", "dialect/BuildExpr.cpp", "x = arith::MaxSIOp::create(b, loc, x, index(loc, 0));", "", "test/e2e/random_programs.py {build} --count 120"),
+]
+
+
+def fails(words: str, source: pathlib.Path, build: pathlib.Path) -> bool:
+    command = words.format(build=build).split()
+    if command[0].endswith(".py") or command[0].endswith("lit"):
+        command.insert(0, "/usr/bin/python3")
+    last = source / command[-1]
+    if last.is_dir() and "--filter" not in command:
+        command[-1:] = [str(path) for path in sorted(last.glob("*.json"))]
+    done = subprocess.run(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+    return done.returncode != 0
+
+
+def plant(mutant: Mutant, source: pathlib.Path, build: pathlib.Path) -> str:
+    """What is wrong: nothing if the mutant was caught."""
+    path = source / mutant.file
+    text = path.read_text()
+    if text.count(mutant.old) < 1:
+        return f"{mutant.file} does not hold {mutant.old!r}"
+    path.write_text(text.replace(mutant.old, mutant.new, 1))
+    try:
+        made = subprocess.run(["ninja", "-C", build, "-j2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if made.returncode:
+            return f"it does not compile: {made.stdout[-800:]}"
+        return "" if fails(mutant.test, source, build) else f"not caught by `{mutant.test}`"
+    finally:
+        path.write_text(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--folder", type=pathlib.Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        source = (options.folder or pathlib.Path(temporary)) / "src"
+        build = source / "build"
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build*", ".git"), dirs_exist_ok=True)
+        subprocess.run(["cmake", "--preset", "default", "-B", build], cwd=source, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["ninja", "-C", build, "-j2"], check=True, stdout=subprocess.DEVNULL)
+        failed, chosen = 0, [mutant for mutant in MUTANTS if options.only in mutant.name]
+        for mutant in chosen:
+            fault = plant(mutant, source, build)
+            failed += bool(fault)
+            print(f"{'FAIL' if fault else 'caught'}: {mutant.name}{': ' + fault if fault else ' by ' + mutant.test}", flush=True)
+    print(f"{len(chosen) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
