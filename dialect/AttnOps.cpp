@@ -111,13 +111,16 @@ LogicalResult AttendOp::verify() {
       failed(verifyRegion(*this, getKeep(), "keep", pair, 0, i1)) ||
       failed(verifyRegion(*this, getSink(), "sink", rows, 0, f32)) ||
       failed(verifyRegion(*this, getMap(), "map", pair, 1, f32)) ||
-      failed(verifyRegion(*this, getDivide(), "divide", rows, 1, f32))) // C1
+      failed(verifyRegion(*this, getDivide(), "divide", rows, 1, f32)) ||
+      failed(verifyRegion(*this, getGate(), "gate", rows + e, 0, f32))) // C1
     return failure();
   if (getQuery().empty() != getKey().empty() || getQuery().empty() != (getDepth() == 0)) // C2
     return emitOpError("expected query and key together, with a positive depth, got depth ")
            << getDepth();
   if (getValue().empty() == bool(getOutputInit(Output::out))) // C2
     return emitOpError("expected a value if and only if 'out' is written");
+  if (getValue().empty() && !getGate().empty()) // C2
+    return emitOpError("expected no gate without a value");
   bool softmax = getNormaliser() == Normaliser::softmax;
   if (softmax != getMap().empty() || (softmax && !getDivide().empty()) ||
       (!softmax && !getSink().empty())) // C3

@@ -181,6 +181,12 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
     region(op.getMap(), source.map, pair, {ExprSpecial::Score}, body.offset);
   if (body.divide)
     region(op.getDivide(), body.divide, rows, {ExprSpecial::Sum}, body.offset);
+  if (hasOut && (!body.gate->isNumber() || body.gate->floatValue != 1)) {
+    Ranges rowsE = rows;
+    if (body.column)
+      rowsE.push_back(&*body.column);
+    region(op.getGate(), body.gate, rowsE, {}, body.offset);
+  }
   return SmallVector<Value>(op.getResults());
 }
 

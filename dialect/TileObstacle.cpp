@@ -30,19 +30,15 @@ static std::string obstacleOf(const AttendStep &body) {
     return "normalize 'nested'";
   if (!body.stats.empty())
     return "statistics";
-  if (!body.gate->isNumber() || body.gate->floatValue != 1)
-    return "'gate'";
   if (body.rows.empty())
     return "no row indices";
   if (source.keys.size() != 1)
     return "several key indices";
   if (source.pair)
     return "'pair'";
-  if (!source.query)
-    return "no query and key";
-  if (!source.depth)
+  if (source.query && !source.depth)
     return "no index d";
-  if (mentionsIndex(source.query, source.keys.front().name))
+  if (source.query && mentionsIndex(source.query, source.keys.front().name))
     return "a query that mentions the key index";
   if (!source.weight->isSpecial(ExprSpecial::Weight))
     return "'weight'";

@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------------------------===//
 
-#include "passes/AttendTiler.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/AttendTiler.h"
 
 using namespace mlir;
 using namespace heddle::attn;

@@ -39,6 +39,7 @@ private:
   SmallVector<Value> strip(OpBuilder &s, Value k, Value v, Value kp, Value full, ValueRange args);
   Value anyKept(OpBuilder &s, Value qs, Value kp, Value full, Value before);
   Value quotient(OpBuilder &body, Value o, Value sum, Value qi, Value any);
+  Value gated(Value out);
   void finish(ValueRange carried);
   void store(Value tile, Output which, double scale);
   Value exp(OpBuilder &at, Value x);

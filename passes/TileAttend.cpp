@@ -287,6 +287,27 @@ Value AttendTiler::quotient(OpBuilder &body, Value o, Value sum, Value qi, Value
   return arith::SelectOp::create(body, loc, empty, none, result);
 }
 
+/// Where the gate is 0, 0: it hides what is no number.
+Value AttendTiler::gated(Value out) {
+  if (op.getGate().empty())
+    return out;
+  MapOperands operands{{out}, {qp}, {}};
+  if (op.getColumns())
+    operands.cols.push_back(IotaOp::create(b, loc, vector(width()), zero));
+  auto fill = [&](OpBuilder &body, ValueRange args) -> Value {
+    RegionCloner cloner(once, memory);
+    bind(cloner, op.getGate(), args[1], Value());
+    if (op.getColumns())
+      cloner.varying(op.getGate().getArguments().back(), args[2],
+                     indexConstant(once, loc, op.getColumns()));
+    Value gate = cloner.clone(op.getGate(), body), none = floatConstant(body, loc, 0);
+    Value shut = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OEQ, gate, none);
+    return arith::SelectOp::create(body, loc, shut, none,
+                                   arith::MulFOp::create(body, loc, gate, args[0]));
+  };
+  return buildMap(b, loc, out.getType(), operands, fill).first;
+}
+
 /// Divides, and stores what is asked for. A row that kept nothing: out 0, lse -inf.
 void AttendTiler::finish(ValueRange carried) {
   Value sum = carried[softmax() ? 1 : 0], any = countsKept() ? carried[1] : sum;
@@ -296,7 +317,7 @@ void AttendTiler::finish(ValueRange carried) {
     Value out = buildMap(b, loc, o.getType(), operands, [&](OpBuilder &body, ValueRange args) {
                   return quotient(body, args[0], args[1], args[2], args[3]);
                 }).first;
-    store(out, Output::out, 1);
+    store(gated(out), Output::out, 1);
   }
   if (!op.getOutputInit(Output::lse))
     return;

@@ -60,7 +60,7 @@ MUTANTS = [
     Mutant("a load takes the row behind the last", "codegen/cpu/Load.cpp", "Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, access.limit);",
            "Value below = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, row, access.limit);", ORACLE + "host specs/softmax/full.json specs/softmax/gqa.json"),
     Mutant("a maximum starts at 0", "codegen/cpu/Map.cpp", "return splat(kind == Combine::max   ? -std::numeric_limits<double>::infinity()",
-           "return splat(kind == Combine::max   ? 0.0", "{build}/bin/test_cpu_codegen"),
+           "return splat(kind == Combine::max   ? 0.0", LIT + "shifted-scores"),
     Mutant("a wrong coefficient of exp2", "codegen/cpu/Exp2.cpp", "static constexpr float near5[] = {1.0f,          0.693142831f,",
            "static constexpr float near5[] = {1.0f,          0.693242831f,", ORACLE + "host specs/softmax/full.json"),
     Mutant("a gather reads behind a tile's columns", "codegen/cpu/Evaluate.cpp", "i = arith::MinSIOp::create(b, i, plus(size, -1));", "(void)size;",

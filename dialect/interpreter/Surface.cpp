@@ -250,5 +250,19 @@ bool Machine::attendRow(Attend &attend, ArrayRef<int64_t> row, int64_t number) {
   int64_t columns = std::max<int64_t>(op.getColumns(), 1);
   double *out = &attend.out->data[number * columns];
   std::fill(out, out + columns, 0.0);
-  return none || weighValues(attend, row, kept, weight, out);
+  if (!none && !weighValues(attend, row, kept, weight, out))
+    return false;
+  if (op.getGate().empty())
+    return true;
+  Array gate;
+  std::vector<Array> column = indexArrays({columns}, {columns});
+  if (!region(op.getGate(), row, op.getColumns() > 0 ? ArrayRef(column) : ArrayRef<Array>(), {},
+              gate))
+    return false;
+  for (int64_t e = 0; e < columns; ++e) {
+    double factor = gate.at(e);
+    double term = factor * out[e];
+    out[e] = factor == 0 ? 0 : rounded(options.magnitudes ? std::fabs(term) : term);
+  }
+  return true;
 }

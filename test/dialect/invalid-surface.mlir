@@ -121,3 +121,16 @@ func.func @recur_c4_result_type(%o: tensor<?x8xf32>, %N: index) {
   %r = attn.recur add rows(%N) time 0 depth 8 columns 8 outs(out = %o : tensor<?x8xf32>) -> tensor<?x8xf16>
   return
 }
+
+// -----
+
+func.func @attend_c2_gate_without_value(%o: tensor<?xf32>, %N: index) {
+  // expected-error @below {{expected no gate without a value}}
+  %r = attn.attend softmax rows(%N) keys(%N) depth 0 columns 0 outs(lse = %o : tensor<?xf32>)
+      gate {
+      ^bb0(%i: index):
+        %c = arith.constant 1.0 : f32
+        attn.yield %c : f32
+      } -> tensor<?xf32>
+  return
+}

@@ -121,6 +121,33 @@ TEST_F(Call, choosesTheFirstVariantThatFits) {
   EXPECT_STREQ(heddle_kernel_choose(&kernel, &args, nullptr, nullptr)->name, "many");
   shapeX[0] = shapeY[0] = 2, shapeZ[0] = 4;
   EXPECT_STREQ(heddle_kernel_choose(&kernel, &args, nullptr, nullptr)->name, "few");
+  shapeX[0] = shapeY[0] = 3, shapeZ[0] = 6; // one more than its last size
+  EXPECT_STREQ(heddle_kernel_choose(&kernel, &args, nullptr, nullptr)->name, "many");
+}
+
+/// Steps hand on what lives in the workspace: apart while both live, in the same place afterwards.
+TEST_F(Call, temporariesShareMemoryWhenTheyMay) {
+  const heddle_kernel_axis long_[] = {{"N", -1, 0}};
+  const heddle_kernel_temporary temporaries[] = {{{"a", 1, HEDDLE_FLOAT, 32, 1, long_, 16}, 0, 1},
+                                                 {{"b", 1, HEDDLE_FLOAT, 32, 1, long_, 19}, 1, 2},
+                                                 {{"c", 1, HEDDLE_FLOAT, 32, 1, long_, 22}, 2, 3}};
+  heddle_kernel steps = kernel;
+  steps.num_slots = 25;
+  steps.num_temporaries = 3;
+  steps.temporaries = temporaries;
+  int64_t before = 0, with = 0, slots[HEDDLE_MAX_SLOTS];
+  ASSERT_EQ(heddle_kernel_workspace(&kernel, &args, &before), HEDDLE_OK);
+  ASSERT_EQ(heddle_kernel_workspace(&steps, &args, &with), HEDDLE_OK);
+  int64_t line = (n * 4 + 63) / 64 * 64;
+  EXPECT_GE(with - before, 2 * line); // a and b live together, a and c do not
+  EXPECT_LT(with - before, 3 * line + 64);
+  char *workspace = nullptr;
+  ASSERT_NE(heddle_kernel_choose(&steps, &args, slots, &workspace), nullptr);
+  EXPECT_EQ(slots[16], slots[22]);
+  EXPECT_EQ(slots[19], slots[16] + line);
+  EXPECT_EQ(slots[17], 1); // strides, then sizes
+  EXPECT_EQ(slots[18], n);
+  EXPECT_EQ(workspace, reinterpret_cast<char *>(slots[16]) + 2 * line);
 }
 
 TEST_F(Call, emptyTensorsNeedNoData) {

@@ -2,6 +2,7 @@
 
 #include "Input.h"
 #include "dialect/CheckSupported.h"
+#include "dialect/FuseSteps.h"
 #include "specs/reader/SpecReader.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -166,6 +167,7 @@ std::optional<Input> heddle::readInput(const opt::InputArgList &args, bool shape
   if (!good)
     return std::nullopt;
   input.spec = std::move(*spec);
+  fuseSteps(input.spec);
   code = exitUsage;
   if (!checkShape(input))
     return std::nullopt;

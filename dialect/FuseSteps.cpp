@@ -1,0 +1,148 @@
+//===- FuseSteps.cpp - small steps put into the steps that read them -----------------------------===//
+
+#include "dialect/FuseSteps.h"
+#include "dialect/TileObstacle.h"
+
+using namespace heddle;
+
+namespace {
+constexpr uint32_t mostNodes = 2048; // of an expression that grows
+
+/// An expression with indices and reads of one tensor replaced.
+class Rewriter {
+public:
+  std::map<std::string, ExprRef> indices;
+  std::string tensor;
+  std::function<ExprRef(const Expr &read)> value; // of a read of `tensor`
+
+  ExprRef run(const ExprRef &expr) {
+    if (expr->kind == ExprKind::Index) {
+      auto found = indices.find(expr->name);
+      return found == indices.end() ? expr : found->second;
+    }
+    if (!tensor.empty() && expr->kind == ExprKind::Read && expr->name == tensor)
+      return value(*expr);
+    if (expr->args.empty())
+      return expr;
+    auto copy = std::make_shared<Expr>(*expr);
+    copy->treeSize = 1;
+    for (ExprRef &arg : copy->args) {
+      arg = run(arg);
+      copy->treeSize += arg->treeSize;
+    }
+    return copy;
+  }
+};
+
+struct Uses {
+  int count = 0;
+  bool inDot = false;
+};
+
+Uses usesOf(const Spec &spec, const std::string &tensor) {
+  Uses uses;
+  std::function<void(const ExprRef &, bool)> visit = [&](const ExprRef &expr, bool inDot) {
+    if (expr->kind == ExprKind::Read && expr->name == tensor) {
+      ++uses.count;
+      uses.inDot |= inDot;
+    }
+    for (const ExprRef &arg : expr->args)
+      visit(arg, inDot || expr->kind == ExprKind::Dot);
+  };
+  for (size_t i = 0; i < spec.steps.size(); ++i)
+    if (spec.isLive(i))
+      forEachExpr(spec.steps[i], [&](const ExprRef &expr) { visit(expr, false); });
+  return uses;
+}
+
+/// The indices of a step that may take another's value, with their ranges; null if it may not.
+const std::vector<IndexRange> *takerOf(const SpecStep &step) {
+  if (const ComputeStep *compute = step.getIf<ComputeStep>())
+    return compute->over.empty() ? &compute->index : nullptr;
+  if (!tileObstacle(step).empty())
+    return nullptr;
+  if (const AttendStep *attend = step.getIf<AttendStep>())
+    return &attend->rows;
+  if (const RecurStep *recur = step.getIf<RecurStep>())
+    return &recur->rows;
+  return nullptr;
+}
+
+/// Where such a step takes it.
+ExprRef &placeOf(SpecStep &step) {
+  if (ComputeStep *compute = std::get_if<ComputeStep>(&step.body))
+    return compute->value;
+  if (AttendStep *attend = std::get_if<AttendStep>(&step.body))
+    return attend->sources.front().query;
+  return std::get<RecurStep>(step.body).query;
+}
+
+/// The producer's value at a read's subscripts, each moved into its axis unless it is an index of that very
+/// range.
+ExprRef valueAt(const ComputeStep &producer, const Expr &read,
+                const std::vector<const IndexRange *> &ranges) {
+  Rewriter rewriter;
+  for (size_t i = 0; i < producer.index.size(); ++i) {
+    const IndexRange &axis = producer.index[i];
+    ExprRef at = read.args[i];
+    bool inside = false;
+    for (const IndexRange *range : ranges)
+      inside |= at->isIndex(range->name) && range->extent.text == axis.extent.text;
+    if (!inside) {
+      ExprRef last = makeBinary(BinaryOp::Sub, axis.extent.size, makeInt(1));
+      at = makeCall(ExprFunction::Max, {makeCall(ExprFunction::Min, {at, last}), makeInt(0)});
+    }
+    rewriter.indices[axis.name] = at;
+  }
+  return rewriter.run(producer.value);
+}
+
+/// Puts step `number` into its only reader, if that may be.
+bool fuse(Spec &spec, size_t number) {
+  const ComputeStep *producer = spec.steps[number].getIf<ComputeStep>();
+  if (!producer || !producer->over.empty() || !spec.isLive(number))
+    return false;
+  const SpecTensor *tensor = spec.findTensor(spec.steps[number].outputs.front().tensor);
+  Uses uses = usesOf(spec, tensor->name);
+  if (tensor->isResult || uses.count != 1 || uses.inDot)
+    return false;
+  SpecStep &reader = spec.steps[tensor->lastStep];
+  const std::vector<IndexRange> *taker = takerOf(reader);
+  if (!taker)
+    return false;
+  ExprRef &place = placeOf(reader);
+  if (!place || !anyNode(place, [&](const Expr &node) {
+        return node.kind == ExprKind::Read && node.name == tensor->name;
+      }))
+    return false;
+  std::vector<const IndexRange *> ranges;
+  for (const IndexRange &range : *taker)
+    ranges.push_back(&range);
+  if (const AttendStep *attend = reader.getIf<AttendStep>(); attend && attend->sources[0].depth)
+    ranges.push_back(&*attend->sources[0].depth);
+  if (const RecurStep *recur = reader.getIf<RecurStep>(); recur && recur->depth)
+    ranges.push_back(&*recur->depth);
+  Rewriter rewriter;
+  rewriter.tensor = tensor->name;
+  rewriter.value = [&](const Expr &read) { return valueAt(*producer, read, ranges); };
+  ExprRef fused = rewriter.run(place);
+  if (fused->treeSize > mostNodes)
+    return false;
+  ExprRef before = place;
+  place = fused;
+  if (!reader.getIf<ComputeStep>() && !tileObstacle(reader).empty()) { // a dot() came in, say
+    place = before;
+    return false;
+  }
+  return true;
+}
+} // namespace
+
+void heddle::fuseSteps(Spec &spec) {
+  for (size_t i = 0; i < spec.steps.size(); ++i)
+    if (fuse(spec, i)) {
+      for (SpecTensor &tensor : spec.tensors)
+        tensor.lastStep = -1;
+      markUses(spec);
+    }
+}
