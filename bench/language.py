@@ -40,6 +40,12 @@ def window(keys: int) -> dict:
     return changed(CAUSAL, mask=f"window({keys - 1}, 0)")
 
 
+def mapped(expression: str) -> dict:
+    spec = changed(CAUSAL, normalize={"map": expression})
+    spec["results"], spec["steps"][0]["as"] = {"o": "f32"}, "o"
+    return spec
+
+
 def recur(**keys: object) -> dict:
     body = {"query": "q", "key": "k", "value": "v", **keys}
     tensors = {name: {"dims": ["B", "H", "N", last], "type": "f32"} for name, last in (("q", "D"), ("k", "D"), ("v", "Dv"))}
@@ -86,8 +92,8 @@ CASES = [
      HEAD, (1.08, 1.08), "causal", 1),
     ("softcap", changed(CAUSAL, score="30.0 * tanh(score / 30.0)"), HEAD, (1.25, 1.25), "causal", 1),
     ("sink", changed(CAUSAL, tensors={"s": {"dims": ["H"], "type": "f32"}}, normalize={"softmax": {"sink": "s[h]"}}), HEAD, (1.05, 1.05), "causal", 1),
-    ("sigmoid", {**changed(CAUSAL, normalize={"map": "sigmoid(score - 7.6)"}), "results": {"o": "f32"}}, HEAD, (1.08, 1.08), "causal", 1),
-    ("relu", {**changed(CAUSAL, normalize={"map": "relu(score) / M"}), "results": {"o": "f32"}}, HEAD, (1.08, 1.08), "causal", 1),
+    ("sigmoid", mapped("sigmoid(score - 7.6)"), HEAD, (1.08, 1.08), "causal", 1),
+    ("relu", mapped("relu(score) / M"), HEAD, (1.08, 1.08), "causal", 1),
     ("strided 1-in-4 blocks", changed(CAUSAL, mask="causal && (q_idx // 64 - kv_idx // 64) % 4 == 0"), HEAD, (1.30, 1.30), "dense", 0.133),
     ("heads: window, stride, full", changed(CAUSAL, mask="causal && (h == 0 ? pos - kv_idx < 256 : h == 1 ? (q_idx // 64 - kv_idx // 64) % 4 == 0 : true)"),
      HEADS, (1.30, 1.30), "dense", 0.117 + 0.133 + 2 * 0.5),

@@ -53,7 +53,8 @@ static void optimise(Module &module, TargetMachine &machine, bool isGpu, bool ch
   CGSCCAnalysisManager cam;
   ModuleAnalysisManager mam;
   PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = vectorise;
+  tuning.LoopVectorization = tuning.SLPVectorization = vectorise;
+  tuning.LoopInterleaving = false;  // short loops over columns would not fill what is interleaved
   tuning.LoopUnrolling = vectorise; // but of loops that ask for it: products in PTX
   PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(mam);
@@ -91,6 +92,9 @@ Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target,
   module.setTargetTriple(Triple(target.triple));
   module.setDataLayout((*machine)->createDataLayout());
   bool isGpu = target.kind == TargetKind::Gpu;
+  if (!isGpu && form == CodeForm::Loops) // LLVM shies away from its widest registers by default
+    for (Function &function : module)
+      function.addFnAttr("prefer-vector-width", std::to_string(32 * target.lanes));
   optimise(module, **machine, isGpu, kind == CodeKind::CheckedObject,
            !isGpu && form == CodeForm::Loops);
   SmallVector<char, 0> bytes;

@@ -1,7 +1,8 @@
 //===- Recur.cpp - a recurrence as loops -------------------------------------------------------===//
 //
-// Columns of the state do not know each other, under any rule: a point of the grid is a head and a column,
-// its state a vector over d.
+// Columns of the state do not know each other, under any rule: a point of the grid is a head and some
+// columns. What a token says of d alone (query, key, decay, ...) is computed once for all of them, and the
+// innermost loops run along columns, side by side in memory.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -10,6 +11,8 @@
 using namespace heddle;
 
 namespace {
+constexpr int64_t columnsOfPoint = 64;
+
 class RecurLoops {
 public:
   RecurLoops(LoopBuilder &l, const Spec &spec, const SpecStep &step, const RecurStep &body)
@@ -19,19 +22,41 @@ public:
       rows.push_back(&range);
     outer = rows;
     outer.erase(outer.begin() + body.time);
-    points = outer;
-    if (body.column)
-      points.push_back(&*body.column);
     isMomentum = body.rule == RecurRule::Momentum;
     hasSum = body.divide || sum;
+    depth = l.fixedSize(body.depth);
+    columns = l.fixedSize(body.column);
+    width = std::min(columns, columnsOfPoint);
+    block.name = "heddle block"; // no name of a spec has a blank
+    block.extent.size = makeInt((columns + width - 1) / width);
+    block.extent.text = block.name;
   }
   void build(llvm::StringRef reason);
 
 private:
-  using Each = llvm::function_ref<void(ExprBuilder &, ValueRange d)>;
-  void forDepth(ExprBuilder &scope, Each each);
-  Value sumDepth(ExprBuilder &scope, const ExprRef &factor, Value memory);
+  /// A vector over d that a token is read into, or an expression of e too, computed where it is used.
+  struct Operand {
+    ExprRef expr;
+    Value memory; // null: mentions e
+  };
+  using OfDepth = llvm::function_ref<void(ExprBuilder &, Value d)>;
+  using OfColumn = llvm::function_ref<void(ExprBuilder &, Value j)>;
+  bool mentionsColumn(const ExprRef &expr) const {
+    return body.column && mentionsIndex(expr, body.column->name);
+  }
+  Operand operand(const ExprRef &expr);
+  Value at(const Operand &operand, ExprBuilder &scope, Value d);
+  void forDepth(ExprBuilder &scope, OfDepth each);
+  void forColumns(ExprBuilder &scope, OfColumn each);
+  void forState(ExprBuilder &scope,
+                llvm::function_ref<void(ExprBuilder &, Value d, Value j, Value place)> each);
+  /// into[j] = sum over d of operand(d) memory(d, j).
+  void sumDepth(ExprBuilder &scope, const Operand &operand, Value memory, Value into);
+  Value placeOf(Value d, Value j) { return l.add(l.mul(d, l.index(width)), j); }
+
+  void claim();
   void start(ExprBuilder &scope);
+  void readToken(ExprBuilder &scope);
   void advance(ExprBuilder &scope, Value n);
   void read(ExprBuilder &scope);
   void finish(ExprBuilder &scope);
@@ -39,57 +64,111 @@ private:
   LoopBuilder &l;
   const RecurStep &body;
   const SpecTensor *out, *state, *sum, *momentum;
-  Ranges rows, outer, points;
+  Ranges rows, outer;
+  IndexRange block; // of columns
   bool isMomentum, hasSum;
-  Value S, Z, C, z; // the state, its momentum, the state before the chunk, the sum of keys
+  int64_t depth, columns, width;
+  Value first, count;       // of this point's columns
+  Value S, Z, C, z;         // the state, its momentum, the state before the chunk; the sum of keys
+  Value values, known, row; // of a token: value, what the key reads, the result: [columns]
+  Operand query, key, decay, beta, inertia;
 };
 } // namespace
 
-void RecurLoops::forDepth(ExprBuilder &scope, Each each) {
+RecurLoops::Operand RecurLoops::operand(const ExprRef &expr) {
+  return {expr, expr->isNumber() || mentionsColumn(expr) ? Value() : l.local(depth)};
+}
+
+Value RecurLoops::at(const Operand &operand, ExprBuilder &scope, Value d) {
+  if (operand.memory)
+    return l.load(operand.memory, d);
+  ExprBuilder inner = scope;
+  return inner.build(operand.expr);
+}
+
+void RecurLoops::forDepth(ExprBuilder &scope, OfDepth each) {
   if (!body.depth) {
     ExprBuilder inner = scope;
-    return each(inner, {l.index(0)});
+    return each(inner, l.index(0));
   }
   l.loop(scope, *body.depth, {}, [&](ExprBuilder &inner, ValueRange) {
-    each(inner, l.indicesOf(inner, {&*body.depth}));
+    each(inner, l.indicesOf(inner, {&*body.depth}).front());
     return Values();
   });
 }
 
-/// The sum over d of an expression times a vector.
-Value RecurLoops::sumDepth(ExprBuilder &scope, const ExprRef &factor, Value memory) {
-  if (!body.depth) {
+void RecurLoops::forColumns(ExprBuilder &scope, OfColumn each) {
+  if (!body.column) {
     ExprBuilder inner = scope;
-    return l.mul(inner.build(factor), l.load(memory, {l.index(0)}));
+    return each(inner, l.index(0));
   }
-  return l
-      .loop(scope, *body.depth, {l.number(0)},
-            [&](ExprBuilder &inner, ValueRange carried) -> Values {
-              Values d = l.indicesOf(inner, {&*body.depth});
-              return {l.add(carried[0], l.mul(inner.build(factor), l.load(memory, d)))};
-            })
-      .front();
+  l.count(count, {}, [&](Value j, ValueRange) {
+    ExprBuilder inner = scope;
+    inner.setIndex(*body.column, l.add(first, j));
+    each(inner, j);
+    return Values();
+  });
 }
 
-void RecurLoops::start(ExprBuilder &scope) {
-  int64_t depth = l.fixedSize(body.depth);
-  S = l.local(depth);
+void RecurLoops::forState(
+    ExprBuilder &scope,
+    llvm::function_ref<void(ExprBuilder &, Value d, Value j, Value place)> each) {
+  forDepth(scope, [&](ExprBuilder &outerScope, Value d) {
+    forColumns(outerScope, [&](ExprBuilder &inner, Value j) { each(inner, d, j, placeOf(d, j)); });
+  });
+}
+
+void RecurLoops::sumDepth(ExprBuilder &scope, const Operand &operand, Value memory, Value into) {
+  forColumns(scope, [&](ExprBuilder &, Value j) { l.store(l.number(0), into, j); });
+  forState(scope, [&](ExprBuilder &inner, Value d, Value j, Value place) {
+    Value term = l.mul(at(operand, inner, d), l.load(memory, place));
+    l.store(l.add(l.load(into, j), term), into, j);
+  });
+}
+
+void RecurLoops::claim() {
+  S = l.local(depth * width);
   if (isMomentum) {
-    Z = l.local(depth);
-    C = l.local(depth);
+    Z = l.local(depth * width);
+    C = l.local(depth * width);
   }
   if (hasSum)
     z = l.local(depth);
-  forDepth(scope, [&](ExprBuilder &inner, ValueRange d) {
-    auto first = [&](const ExprRef &expr) { return expr ? inner.build(expr) : l.number(0); };
-    l.store(first(body.initial), S, d);
-    if (isMomentum) {
-      l.store(first(body.initialMomentum), Z, d);
-      l.store(l.number(0), C, d);
-    }
-    if (hasSum)
-      l.store(first(body.initialSum), z, d);
+  values = l.local(width);
+  known = l.local(width);
+  row = l.local(width);
+  query = operand(body.query);
+  key = operand(body.key);
+  decay = operand(body.decay);
+  beta = operand(body.beta);
+  inertia = operand(body.momentum);
+}
+
+void RecurLoops::start(ExprBuilder &scope) {
+  auto initial = [&](ExprBuilder &inner, const ExprRef &expr) {
+    return expr ? inner.build(expr) : l.number(0);
+  };
+  forState(scope, [&](ExprBuilder &inner, Value, Value, Value place) {
+    l.store(initial(inner, body.initial), S, place);
+    if (!isMomentum)
+      return;
+    l.store(initial(inner, body.initialMomentum), Z, place);
+    l.store(l.number(0), C, place);
   });
+  if (hasSum)
+    forDepth(scope,
+             [&](ExprBuilder &inner, Value d) { l.store(initial(inner, body.initialSum), z, d); });
+}
+
+/// What the token says: vectors over d, and its value.
+void RecurLoops::readToken(ExprBuilder &scope) {
+  for (const Operand *operand : {&query, &key, &decay, &beta, &inertia})
+    if (operand->memory)
+      forDepth(scope, [&](ExprBuilder &inner, Value d) {
+        l.store(inner.build(operand->expr), operand->memory, d);
+      });
+  forColumns(scope,
+             [&](ExprBuilder &inner, Value j) { l.store(inner.build(body.value), values, j); });
 }
 
 /// One token: n counts from 0, t is its place.
@@ -98,33 +177,39 @@ void RecurLoops::advance(ExprBuilder &scope, Value n) {
     ExprBuilder inner = scope;
     Value rest = l.remainder(n, inner.build(body.chunk));
     l.when(l.equal(rest, l.index(0)), {}, [&] {
-      forDepth(scope, [&](ExprBuilder &, ValueRange d) { l.store(l.load(S, d), C, d); });
+      forState(scope, [&](ExprBuilder &, Value, Value, Value place) {
+        l.store(l.load(S, place), C, place);
+      });
       return Values();
     });
   }
   // What the keys already read of the state: after its decay, or before its chunk.
-  Value known = l.number(0);
   if (body.rule == RecurRule::Delta) {
-    forDepth(scope, [&](ExprBuilder &inner, ValueRange d) {
-      l.store(l.mul(inner.build(body.decay), l.load(S, d)), S, d);
+    forState(scope, [&](ExprBuilder &inner, Value d, Value, Value place) {
+      l.store(l.mul(at(decay, inner, d), l.load(S, place)), S, place);
     });
-    known = sumDepth(scope, body.key, S);
+    sumDepth(scope, key, S, known);
   } else if (isMomentum) {
-    known = sumDepth(scope, body.key, C);
+    sumDepth(scope, key, C, known);
   }
-  forDepth(scope, [&](ExprBuilder &inner, ValueRange d) {
-    Value before = l.load(S, d), key = inner.build(body.key), value = inner.build(body.value);
-    auto written = [&] { return l.mul(l.mul(inner.build(body.beta), key), l.sub(value, known)); };
-    if (hasSum)
-      l.store(l.add(l.mul(inner.build(body.decay), l.load(z, d)), key), z, d);
+  if (hasSum)
+    forDepth(scope, [&](ExprBuilder &inner, Value d) {
+      l.store(l.add(l.mul(at(decay, inner, d), l.load(z, d)), at(key, inner, d)), z, d);
+    });
+  forState(scope, [&](ExprBuilder &inner, Value d, Value j, Value place) {
+    Value before = l.load(S, place), k = at(key, inner, d), value = l.load(values, j);
+    auto written = [&] {
+      Value error = l.sub(value, l.load(known, j));
+      return l.mul(l.mul(at(beta, inner, d), k), error);
+    };
     if (body.rule == RecurRule::Delta) {
-      l.store(l.add(before, written()), S, d);
+      l.store(l.add(before, written()), S, place);
     } else if (isMomentum) {
-      Value moved = l.add(l.mul(inner.build(body.momentum), l.load(Z, d)), written());
-      l.store(moved, Z, d);
-      l.store(l.add(l.mul(inner.build(body.decay), before), moved), S, d);
+      Value moved = l.add(l.mul(at(inertia, inner, d), l.load(Z, place)), written());
+      l.store(moved, Z, place);
+      l.store(l.add(l.mul(at(decay, inner, d), before), moved), S, place);
     } else {
-      l.store(l.add(l.mul(inner.build(body.decay), before), l.mul(key, value)), S, d);
+      l.store(l.add(l.mul(at(decay, inner, d), before), l.mul(k, value)), S, place);
     }
   });
 }
@@ -132,38 +217,52 @@ void RecurLoops::advance(ExprBuilder &scope, Value n) {
 void RecurLoops::read(ExprBuilder &scope) {
   if (!out)
     return;
-  Value result = sumDepth(scope, body.query, S);
+  sumDepth(scope, query, S, row);
+  Value divisor;
+  if (body.divide) {
+    Value total = l.count(body.depth ? l.index(depth) : l.index(1), {l.number(0)},
+                          [&](Value d, ValueRange carried) -> Values {
+                            ExprBuilder inner = scope;
+                            if (body.depth)
+                              inner.setIndex(*body.depth, d);
+                            return {l.add(carried[0], l.mul(at(query, inner, d), l.load(z, d)))};
+                          })
+                      .front();
+    ExprBuilder inner = scope;
+    inner.setSpecial(ExprSpecial::Sum, total);
+    divisor = inner.build(body.divide);
+  }
   Ranges axes = rows;
   if (body.column)
     axes.push_back(&*body.column);
-  ExprBuilder inner = scope;
-  if (body.divide) {
-    inner.setSpecial(ExprSpecial::Sum, sumDepth(scope, body.query, z));
-    result = l.div(result, inner.build(body.divide));
-  }
-  l.storeTo(*out, result, l.indicesOf(inner, axes));
+  forColumns(scope, [&](ExprBuilder &inner, Value j) {
+    Value result = l.load(row, j);
+    l.storeTo(*out, divisor ? l.div(result, divisor) : result, l.indicesOf(inner, axes));
+  });
 }
 
 void RecurLoops::finish(ExprBuilder &scope) {
-  forDepth(scope, [&](ExprBuilder &inner, ValueRange d) {
-    Values head = l.indicesOf(inner, outer), at = head;
-    if (body.depth)
-      at.push_back(d[0]);
-    auto storeSum = [&] {
-      l.storeTo(*sum, l.load(z, d), at);
+  Ranges axes = outer;
+  if (body.depth)
+    axes.push_back(&*body.depth);
+  if (sum) { // of all columns the same: the first point writes it
+    l.when(l.equal(first, l.index(0)), {}, [&] {
+      forDepth(scope, [&](ExprBuilder &inner, Value d) {
+        l.storeTo(*sum, l.load(z, d), l.indicesOf(inner, axes));
+      });
       return Values();
-    };
-    Value column = body.column ? l.indicesOf(inner, {&*body.column}).front() : Value();
-    if (sum && column) // of all columns the same
-      l.when(l.equal(column, l.index(0)), {}, storeSum);
-    else if (sum)
-      storeSum();
-    if (column)
-      at.push_back(column);
+    });
+  }
+  if (body.column)
+    axes.push_back(&*body.column);
+  if (!state && !momentum)
+    return;
+  forState(scope, [&](ExprBuilder &inner, Value, Value, Value place) {
+    Values to = l.indicesOf(inner, axes);
     if (state)
-      l.storeTo(*state, l.load(S, d), at);
+      l.storeTo(*state, l.load(S, place), to);
     if (momentum)
-      l.storeTo(*momentum, isMomentum ? l.load(Z, d) : l.number(0), at);
+      l.storeTo(*momentum, isMomentum ? l.load(Z, place) : l.number(0), to);
   });
 }
 
@@ -171,12 +270,18 @@ void RecurLoops::build(llvm::StringRef reason) {
   if (!out && !state && !sum && !momentum)
     return;
   const IndexRange &time = body.rows[body.time];
+  Ranges points = outer;
+  points.push_back(&block);
   l.grid(points, GridKind::Rows, reason, [&](ExprBuilder &scope) {
+    first = l.mul(l.indicesOf(scope, {&block}).front(), l.index(width));
+    count = l.least(l.sub(l.index(columns), first), l.index(width));
+    claim();
     start(scope);
     Value end = l.sizeOf(time);
     l.count(end, {}, [&](Value n, ValueRange) {
       ExprBuilder inner = scope;
       inner.setIndex(time, body.reverse ? l.sub(l.sub(end, l.index(1)), n) : n);
+      readToken(inner);
       if (body.readBefore)
         read(inner);
       advance(inner, n);

@@ -22,6 +22,7 @@ class Program:
         self.steps: list[dict] = []
         self.params: dict = {}
         self.has: set[str] = set()
+        self.gathering = False
         self.size = {name: rng.choice(sizes) for name, sizes in SIZES.items()}
 
     def pick(self, *choices: object) -> object:
@@ -57,9 +58,12 @@ class Program:
             return self.rng.choice(own)
         if own:
             return self.rng.choice([f"{dim} - 1 - {own[0]}", f"{own[0]} - 1", f"{own[0]} // 2"])
-        if self.chance(0.3) and any(k == "integer" for _, k in self.known.values()):
+        if not self.gathering and self.chance(0.3) and any(k == "integer" for _, k in self.known.values()):
             self.has.add("gather")
-            return self.read(scope, "integer", 0)
+            self.gathering = True                                       # through one table, not through tables of tables
+            text = self.read(scope, "integer", 0)
+            self.gathering = False
+            return text
         return self.integer(scope, 1)
 
     # --- expressions ---

@@ -6,7 +6,7 @@ import pathlib
 import random
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-LENGTHS = [0, 1, 2, 7, 16, 17, 31, 33, 61, 97, 127, 128, 129, 191, 192, 193, 211, 257, 389, 400]
+LENGTHS = [0, 1, 2, 7, 16, 17, 31, 33, 47, 48, 49, 61, 97, 127, 128, 129, 191, 192, 193, 211, 257, 389, 400]
 DEPTHS = [1, 5, 16, 32, 48, 60, 64, 80, 100, 128]
 LARGE_DEPTHS = [192, 256]
 

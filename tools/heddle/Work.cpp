@@ -79,7 +79,7 @@ public:
   }
   double flopOf(const RecurStep &step) const {
     double d = std::max(extent(step.depth), 1.0), e = std::max(extent(step.column), 1.0);
-    double products = step.rule == RecurRule::Add ? 4 : 8; // the others read the state to write it
+    double products = step.rule == RecurRule::Add ? 4 : 6; // the others read the state to write it
     return product(step.rows) * (products * d * e + 32 * (d + e));
   }
 
