@@ -6,10 +6,12 @@
 - layers: a file includes only its own layer and those below it;
 - budgets: no source over 400 lines, no function over 80;
 - no pass above the mappings asks for the kind of the target;
+- no spec's or paper's name in the sources: a variant is data;
 - no TODO without an issue number; every pass has a description that names its test, which exists.
 """
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import sys
@@ -89,6 +91,24 @@ def check_words(name: str, text: str, faults: list[str]) -> None:
                 faults.append(f"{name}:{number}: a pass above the mappings asks for the kind of the target")
 
 
+# Names of specs that are words of the language or of the trade as well.
+ORDINARY = {"causal", "chunked", "full", "gated", "linear", "pointer", "prefix", "relu", "s2", "sequence", "sigmoid", "strided", "window"}
+
+
+def check_names(root: pathlib.Path, sources: dict[str, str], faults: list[str]) -> None:
+    """A variant is data: no source knows a spec or a paper by name. heddle's help names the specs of its examples."""
+    names = {path.stem for path in (root / "specs").glob("*/*.json")}
+    for paper in json.loads((root / "test/oracle/papers.json").read_text()):
+        names |= {word.lower() for word in re.findall(r"[A-Z][A-Za-z0-9-]{3,}", paper["paper"])}
+    words = re.compile(rf"\b({'|'.join(sorted(names - ORDINARY))})\b", re.I)
+    for name, text in sources.items():
+        if name.startswith(("bench/", "test/")):
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if match := words.search(line):
+                faults.append(f"{name}:{number}: '{match[0]}' is the name of a spec or a paper")
+
+
 def check_passes(root: pathlib.Path, faults: list[str]) -> int:
     text = (root / "passes/Passes.td").read_text()
     entries = re.findall(r'def (\w+) : Attn_Pass<"([\w-]+)">.*?description = \[\{(.*?)\}\]', text, re.S)
@@ -110,6 +130,7 @@ def main() -> int:
         name, text = str(path.relative_to(root)), path.read_text(errors="replace")
         for check in (check_layers, check_budgets, check_words):
             check(name, text, faults)
+    check_names(root, {str(path.relative_to(root)): path.read_text(errors="replace") for path in checked}, faults)
     passes = check_passes(root, faults)
     print("\n".join(faults))
     print(f"house: {len(checked)} files, {passes} passes")

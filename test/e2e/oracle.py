@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Every spec against the numpy evaluator of the language, a stranger to the compiler.
 
-    test/e2e/oracle.py BUILD [--target host,sm_80] [SPEC.json ...]
+    test/e2e/oracle.py BUILD [--target x86-64-v3,x86-64-v4,sm_80] [SPEC.json ...]
 
 Inputs are made here, written as .npy, run by `heddle run`, and its results compared with test/oracle/ under
 the numeric contract: |got - ref64| <= r E + 2 ulp(S); E is the largest error of the definition in f32
@@ -189,7 +189,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("specs", nargs="*", type=pathlib.Path)
-    parser.add_argument("--target", default="host,sm_80")
+    wide = ["x86-64-v4"] if "avx512vl" in pathlib.Path("/proc/cpuinfo").read_text() else []
+    parser.add_argument("--target", default=",".join(["x86-64-v3", *wide, "sm_80"]))
     parser.add_argument("--odd", type=int, default=3, help="odd shapes of each spec, beside its example")
     options = parser.parse_args()
     specs = [path.resolve() for path in options.specs] or shapes.spec_files()
