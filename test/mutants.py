@@ -76,7 +76,7 @@ MUTANTS = [
            "Value better = kind == ReductionKind::ArgMax ? l.negate(l.less(x, best)) : l.less(x, best);", ORACLE + "host specs/decode/retrieval_decode.json"),
     Mutant("an empty mean divides by 0", "dialect/loops/Reduction.cpp", "l.toFloat(l.select(none, l.index(1), carried[1]))", "l.toFloat((void(none), carried[1]))",
            "test/e2e/random_programs.py {build} --count 120"),
-    Mutant("the sink is forgotten", "dialect/loops/Normalise.cpp", "if (body.sink) // one more key", "if (false)", "test/e2e/random_programs.py {build} --count 120"),
+    Mutant("the sink is forgotten", "dialect/loops/Attend.cpp", "if (body.sink) // one more key, whose value is 0", "if (false)", "test/e2e/random_programs.py {build} --count 120"),
     Mutant("leaders keep their weight", "dialect/loops/Normalise.cpp", "Values inner = {l.select(flat, share, l.number(0))};", "Values inner = {share};",
            ORACLE + "host specs/select/landmark_top_k.json specs/sparse/landmark.json"),
     Mutant("the delta rule forgets what the key reads", "dialect/loops/Recur.cpp", "sumDepth(scope, key, S, known);\n  } else if",

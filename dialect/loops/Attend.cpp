@@ -214,6 +214,55 @@ void AttendLoops::writeOut(ExprBuilder &row, ValueRange norm) {
   storeOut(row, [&](ExprBuilder &, ValueRange at) { return l.load(sums, at); });
 }
 
+/// One key more: what was summed is brought to the new largest score.
+Values AttendLoops::accumulate(const AttendSource &source, ExprBuilder &pair, Value score,
+                               ValueRange state, Value sums) {
+  Values next = RunningSum::step(l, state, score);
+  if (!out)
+    return next;
+  Value none = l.number(-INFINITY), empty = l.equal(next[0], none);
+  Value base = l.select(empty, l.number(0), next[0]);
+  Value before = l.exp(l.sub(state[0], base)), own = l.exp(l.sub(score, base));
+  forColumns(pair, [&](ExprBuilder &scope, ValueRange at) {
+    Value old = l.mul(before, l.load(sums, at));
+    l.store(l.add(old, l.mul(own, scope.build(source.value))), sums, at);
+  });
+  return next;
+}
+
+void AttendLoops::writeAccumulated(ExprBuilder &row, ValueRange state, Value sums) {
+  if (lse)
+    l.storeTo(*lse, RunningSum::finish(l, state), l.indicesOf(row, rows));
+  if (!out)
+    return;
+  Value empty = l.equal(state[0], l.number(-INFINITY));
+  storeOut(row, [&](ExprBuilder &, ValueRange at) {
+    return l.select(empty, l.number(0), l.div(l.load(sums, at), state[1]));
+  });
+}
+
+/// Whether a softmax passes its keys once: nobody asks for its weights one by one.
+bool AttendLoops::isOnePass() const {
+  bool plain =
+      body.normalize == NormalizeKind::Softmax && body.stats.empty() && !weights && !scores;
+  for (const AttendSource &source : body.sources)
+    plain &= source.weight->isSpecial(ExprSpecial::Weight);
+  return plain && out;
+}
+
+void AttendLoops::onePass(ExprBuilder &row) {
+  Value sums = clearSums(row);
+  Values init = RunningSum::init(l);
+  if (body.sink) // one more key, whose value is 0
+    init = RunningSum::step(l, init, row.build(body.sink));
+  Values state =
+      forKept(row, init,
+              [&](const AttendSource &source, ExprBuilder &pair, Value score, ValueRange carried) {
+                return accumulate(source, pair, score, carried, sums);
+              });
+  writeAccumulated(row, state, sums);
+}
+
 void AttendLoops::writeRow(ExprBuilder &row, ValueRange norm) {
   Values at = l.indicesOf(row, rows);
   if (lse)
@@ -245,6 +294,8 @@ void AttendLoops::build(llvm::StringRef reason) {
   if (anyRow || !norms.empty())
     l.grid(rows, GridKind::Rows, reason, [&](ExprBuilder &scope) {
       ExprBuilder row = inRow(scope);
+      if (isOnePass())
+        return onePass(row);
       Values n = norm(row);
       writeRow(row, n);
     });

@@ -11,7 +11,7 @@ namespace heddle {
 void conjuncts(const ExprRef &expr, llvm::SmallVector<ExprRef> &parts);
 
 /// The formulas of LANGUAGE.md, 4.3, in their order. A row passes its keys once for what its normaliser
-/// needs (the row's *norm*), once for its statistics, once for its outputs.
+/// needs (the row's *norm*), once for its statistics, once for its outputs; a plain softmax once for all.
 class AttendLoops {
 public:
   AttendLoops(LoopBuilder &l, const Spec &spec, const SpecStep &step, const AttendStep &body);
@@ -57,10 +57,15 @@ private:
   Value clearSums(ExprBuilder &row);
   void storeOut(ExprBuilder &row, llvm::function_ref<Value(ExprBuilder &, ValueRange)> valueOf);
 
+  // A softmax in one pass: what was summed is brought to each new largest score.
+  bool isOnePass() const;
+  void onePass(ExprBuilder &row);
+  Values accumulate(const AttendSource &source, ExprBuilder &pair, Value score, ValueRange state,
+                    Value sums);
+  void writeAccumulated(ExprBuilder &row, ValueRange state, Value sums);
+
   // Prefix.cpp
   void buildPrefix(llvm::StringRef reason);
-  Values addToPrefix(const AttendSource &source, ExprBuilder &pair, ValueRange state, Value sums);
-  void writePrefix(ExprBuilder &row, ValueRange state, Value sums);
 
   LoopBuilder &l;
   const Spec &spec;

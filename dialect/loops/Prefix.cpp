@@ -72,7 +72,9 @@ void AttendLoops::buildPrefix(llvm::StringRef reason) {
       Values next = l.count(more, carried.take_front(2), [&](Value n, ValueRange state) {
         ExprBuilder pair = inSource(row, source, 0);
         pair.setIndex(key, l.add(seen, n));
-        auto take = [&](ExprBuilder &kept) { return addToPrefix(source, kept, state, sums); };
+        auto take = [&](ExprBuilder &kept) {
+          return accumulate(source, kept, scoreOf(source, kept), state, sums);
+        };
         Value keep = conjunction(pair, others);
         if (!keep)
           return take(pair);
@@ -81,37 +83,9 @@ void AttendLoops::buildPrefix(llvm::StringRef reason) {
           return take(kept);
         });
       });
-      writePrefix(row, next, sums);
+      writeAccumulated(row, next, sums);
       next.push_back(l.most(end, seen));
       return next;
     });
-  });
-}
-
-/// One key more: what was summed is brought to the new largest score.
-Values AttendLoops::addToPrefix(const AttendSource &source, ExprBuilder &pair, ValueRange state,
-                                Value sums) {
-  Value score = scoreOf(source, pair);
-  Values next = RunningSum::step(l, state, score);
-  if (!out)
-    return next;
-  Value none = l.number(-INFINITY), empty = l.equal(next[0], none);
-  Value base = l.select(empty, l.number(0), next[0]);
-  Value before = l.exp(l.sub(state[0], base)), own = l.exp(l.sub(score, base));
-  forColumns(pair, [&](ExprBuilder &scope, ValueRange at) {
-    Value old = l.mul(before, l.load(sums, at));
-    l.store(l.add(old, l.mul(own, scope.build(source.value))), sums, at);
-  });
-  return next;
-}
-
-void AttendLoops::writePrefix(ExprBuilder &row, ValueRange state, Value sums) {
-  if (lse)
-    l.storeTo(*lse, RunningSum::finish(l, state), l.indicesOf(row, rows));
-  if (!out)
-    return;
-  Value empty = l.equal(state[0], l.number(-INFINITY));
-  storeOut(row, [&](ExprBuilder &, ValueRange at) {
-    return l.select(empty, l.number(0), l.div(l.load(sums, at), state[1]));
   });
 }
