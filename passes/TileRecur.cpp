@@ -78,6 +78,7 @@ private:
   const int64_t C, D, E;  // tokens of a chunk, depth, value columns of an item
   SmallVector<Value> row; // each row index of this item, null for time
   Value e0, N, numChunks, numFull, zero, one;
+  Value columnItem; // which of the items that share a row; null: there is one
 };
 
 void RecurTiler::run() {
@@ -109,7 +110,9 @@ void RecurTiler::openGrid() {
   b.setInsertionPointToStart(grid.getBody());
   SmallVector<Value> numbers(grid.getInductionVars());
   zero = indexConstant(b, loc, 0);
-  e0 = blocks > 1 ? scaledIndex(b, loc, numbers.back(), E) : zero;
+  if (blocks > 1)
+    columnItem = numbers.back();
+  e0 = columnItem ? scaledIndex(b, loc, columnItem, E) : zero;
   one = indexConstant(b, loc, 1);
   once.setInsertionPoint(one.getDefiningOp());
   row.assign(op.getRows().size(), Value());
@@ -245,8 +248,15 @@ void RecurTiler::finish(ValueRange last) {
   unsigned axis = row.size() - 1;
   if (Value state = op.getOutputInit(Output::state))
     storeTile(b, loc, memory, last[0], state, axis, others(), zero, e0, depth);
-  if (Value sum = op.getOutputInit(Output::sum))
-    storeTile(b, loc, memory, last[1], sum, axis, others(), zero, OpFoldResult(), depth);
+  Value sum = op.getOutputInit(Output::sum);
+  if (!sum)
+    return;
+  OpBuilder::InsertionGuard guard(b);
+  if (columnItem) { // of all columns the same: the first item writes it
+    Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, columnItem, zero);
+    b.setInsertionPointToStart(scf::IfOp::create(b, loc, first, false).thenBlock());
+  }
+  storeTile(b, loc, memory, last[1], sum, axis, others(), zero, OpFoldResult(), depth);
 }
 
 struct TileRecur : impl::TileRecurBase<TileRecur> {

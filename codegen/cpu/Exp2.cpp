@@ -45,9 +45,10 @@ Value Emitter::exponential(Operation *op, Value x) {
     if (!fast) {
       rest = vector::FMAOp::create(b, exact, log2e, arith::NegFOp::create(b, x));
       rest = vector::FMAOp::create(b, exact, splat(1.9259629911266175e-8), rest);
-      // Beyond the range of exp2 there is nothing to mend, and inf - inf is no number.
+      // Beyond the range of exp2 there is nothing to mend: inf - inf is no number, and what is cut to
+      // 2^128 below must stay a power of two, or its bits are those of a NaN.
       Value size = math::AbsFOp::create(b, x);
-      Value inside = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, size, splat(256));
+      Value inside = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, size, splat(127));
       rest = arith::SelectOp::create(b, inside, rest, splat(0));
     }
   }

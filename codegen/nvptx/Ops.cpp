@@ -136,6 +136,16 @@ LogicalResult Emitter::emitDim(Operation *op) {
 
 //===--- Control flow: the same way for all threads of a block ---------------------------------===//
 
+/// A plain loop stays one: unrolled by ptxas, its addresses would not fit the registers of a thread.
+static void keepRolled(scf::ForOp loop) {
+  Builder b(loop.getContext());
+  auto unroll =
+      LLVM::LoopUnrollAttr::get(loop.getContext(), b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
+  loop->setAttr("llvm.loop_annotation",
+                LLVM::LoopAnnotationAttr::get(loop.getContext(), {}, {}, {}, unroll, {}, {}, {}, {},
+                                              {}, {}, {}, {}, {}, {}, {}));
+}
+
 /// What is carried has one home for the whole loop.
 LogicalResult Emitter::emitFor(scf::ForOp op) {
   Values inits;
@@ -153,6 +163,8 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
   auto loop =
       scf::ForOp::create(b, scalars.lookup(op.getLowerBound()), scalars.lookup(op.getUpperBound()),
                          scalars.lookup(op.getStep()), inits);
+  if (auto grid = op->getParentOfType<scf::ForallOp>(); grid && isLoops(grid))
+    keepRolled(loop);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   int64_t sharedBefore = sharedUsed, sliceBefore = sliceUsed;

@@ -20,6 +20,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import shapes  # noqa: E402
 
 TARGETS = ["sm_80", "sm_86", "sm_89", "sm_90"]
+# Known to spill: the ends of the many intervals of its union stay alive through the kernel. One that no longer does
+# must leave this list.
+SPILLS = {"s2_full"}
 
 
 def find_ptxas() -> str | None:
@@ -31,7 +34,10 @@ def find_ptxas() -> str | None:
 def check(ptxas: str, tool: pathlib.Path, path: pathlib.Path, target: str, depth: int = 64) -> str:
     """What is wrong with a spec's PTX, or nothing."""
     spec = shapes.load(path)
-    sizes = [word for dim in ("D", "Dv") if spec["dims"].get(dim) == "any" for word in ("--size", f"{dim}={depth}")]
+    fixed = {dim: depth for dim in ("D", "Dv") if spec["dims"].get(dim) == "any"}
+    if set(spec["dims"]) - set("B H Hkv N M D Dv".split()):  # depths of other names, or derived from D: as in the example
+        fixed = {dim: size for dim, size in spec.get("example", {}).items() if spec["dims"][dim] == "any"}
+    sizes = ["--size", ",".join(f"{dim}={size}" for dim, size in fixed.items())] if fixed else []
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([tool, "compile", path, *sizes, "--target", target, "--emit=ptx", "-o", folder],
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -43,6 +49,8 @@ def check(ptxas: str, tool: pathlib.Path, path: pathlib.Path, target: str, depth
     if done.returncode:
         return f"ptxas: exit {done.returncode}\n{done.stdout}"
     spills = [int(n) for n in re.findall(r"(\d+) bytes spill", done.stdout)]
+    if path.stem in SPILLS:
+        return "" if any(spills) else "it spills no longer: take it from the list"
     return f"spills\n{done.stdout}" if any(spills) or not spills else ""
 
 

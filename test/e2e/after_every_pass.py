@@ -70,7 +70,7 @@ def check(build: pathlib.Path, path: pathlib.Path, flags: list[str]) -> tuple[in
 
 def main() -> int:
     build = pathlib.Path(sys.argv[1]).resolve()
-    cases = [(path, flags) for path in shapes.spec_files() for flags in (CPU, GPU, CPU + ["--no-canonicalize"])]
+    cases = [(path, flags) for path in shapes.tile_specs(build / "bin/heddle") for flags in (CPU, GPU, CPU + ["--no-canonicalize"])]
     passed, faults = 0, []
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for good, bad in pool.map(lambda case: check(build, *case), cases):

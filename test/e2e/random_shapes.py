@@ -31,6 +31,8 @@ def case(number: int, seed: int, targets: list[str], specs: list[pathlib.Path]) 
                 shape[dim] = rng.choice([130, 150] if gpu else [400, 449])
         shape = {dim: (1 if dim == "B" else min(size, 64) if dim in ("D", "Dv") else size)
                  for dim, size in shape.items()}
+    if any(isinstance(t.get("range", [0])[0], int) and t.get("range", [0])[0] > 0 for t in spec["tensors"].values()):
+        shape = {dim: max(1, size) for dim, size in shape.items()} # a length of at least 1
     words = [str(path.relative_to(shapes.ROOT)), *shapes.words(shape), "--target", target,
              "--seed", str(rng.randrange(1000))]
     if rng.random() < 0.4:
@@ -59,8 +61,8 @@ def main() -> int:
     options = parser.parse_args()
     flags = pathlib.Path("/proc/cpuinfo").read_text()
     targets = [t for t in options.target.split(",") if t != "x86-64-v4" or "avx512vl" in flags]
-    specs = shapes.spec_files()
     tool = options.build.resolve() / "bin" / "heddle"
+    specs = shapes.tile_specs(tool)
     cases = [case(n, options.seed, targets, specs) for n in range(options.first, options.first + options.count)]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import pathlib
 import random
+import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LENGTHS = [0, 1, 2, 7, 16, 17, 31, 33, 47, 48, 49, 61, 97, 127, 128, 129, 191, 192, 193, 211, 257, 389, 400]
@@ -13,6 +14,23 @@ LARGE_DEPTHS = [192, 256]
 
 def spec_files() -> list[pathlib.Path]:
     return sorted(path for path in (ROOT / "specs").glob("*/*.json") if path.parent.name != "reader")
+
+
+def tile_specs(tool: pathlib.Path) -> list[pathlib.Path]:
+    """Specs of one step that is tiles, of the usual dims: what speaks of tiles, passes and their edges runs on these."""
+    usual = {"B", "H", "Hkv", "N", "M", "D", "Dv"}
+    found = []
+    for path in spec_files():
+        spec = load(path)
+        size_dims = {dim for dim, size in spec["dims"].items() if size == "any"}
+        derived = any(isinstance(size, str) and size != "any" for size in spec["dims"].values())
+        if len(spec["steps"]) > 1 or derived or "require" in spec or not (size_dims <= usual or path.parent.name in ("softmax", "sparse")):
+            continue
+        words = [tool, "check", path, "--target", "x86-64-v3", "--size", ",".join(f"{d}=8" for d in ("D", "Dv") if d in size_dims), "--json"]
+        done = subprocess.run([word for word in words if word], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if done.returncode == 0 and json.loads(done.stdout)["variants"][-1]["schedule"]:
+            found.append(path)
+    return found
 
 
 def load(path: pathlib.Path) -> dict:
