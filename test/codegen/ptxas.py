@@ -34,10 +34,7 @@ def find_ptxas() -> str | None:
 def check(ptxas: str, tool: pathlib.Path, path: pathlib.Path, target: str, depth: int = 64) -> str:
     """What is wrong with a spec's PTX, or nothing."""
     spec = shapes.load(path)
-    fixed = {dim: depth for dim in ("D", "Dv") if spec["dims"].get(dim) == "any"}
-    if set(spec["dims"]) - set("B H Hkv N M D Dv".split()):  # depths of other names, or derived from D: as in the example
-        fixed = {dim: size for dim, size in spec.get("example", {}).items() if spec["dims"][dim] == "any"}
-    sizes = ["--size", ",".join(f"{dim}={size}" for dim, size in fixed.items())] if fixed else []
+    sizes = shapes.compile_sizes(spec, depth)
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([tool, "compile", path, *sizes, "--target", target, "--emit=ptx", "-o", folder],
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -36,8 +36,7 @@ def main() -> int:
     cases = []
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         for path in shapes.spec_files():
-            dims = shapes.load(path)["dims"]
-            sizes = [word for dim in ("D", "Dv") if dims.get(dim) == "any" for word in ("--size", f"{dim}=20")]
+            sizes = shapes.compile_sizes(shapes.load(path), 20)
             cases.append((["compile", str(path), *sizes, "--target", "portable,sm_80", "--emit=obj,ptx,header,manifest",
                            "-o", f"{folder}/{path.stem}"], 0))
         cases += [(["check", str(path)], 1) for path in sorted((shapes.ROOT / "test/specs/bad").glob("*.json"))]

@@ -61,5 +61,13 @@ def random_shape(spec: dict, rng: random.Random, small: bool = False) -> dict[st
     return shape
 
 
+def compile_sizes(spec: dict, depth: int) -> list[str]:
+    """--size of what must be compiled in; where depths have other names, or follow from D, all as in the example."""
+    fixed = {dim: depth for dim in ("D", "Dv") if spec["dims"].get(dim) == "any"}
+    if set(spec["dims"]) - set("B H Hkv N M D Dv".split()):
+        fixed = {dim: size for dim, size in spec.get("example", {}).items() if spec["dims"][dim] == "any"}
+    return ["--size", ",".join(f"{dim}={size}" for dim, size in fixed.items())] if fixed else []
+
+
 def words(shape: dict[str, int]) -> list[str]:
     return ["--shape", ",".join(f"{dim}={size}" for dim, size in shape.items())] if shape else []
