@@ -69,6 +69,7 @@ def check_budgets(name: str, text: str, faults: list[str]) -> None:
     if name.endswith(".td"):
         return
     opened: list[tuple[int, str, int]] = []  # indentation, closing line, first line
+    wrapped: tuple[int, int] | None = None  # a head that goes on in the next line: indentation, first line
     for number, line in enumerate(lines, 1):
         body = line.rstrip()
         indent = len(body) - len(body.lstrip())
@@ -77,9 +78,16 @@ def check_budgets(name: str, text: str, faults: list[str]) -> None:
             if number - start + 1 > MAX_FUNCTION:
                 faults.append(f"{name}:{start}: a function of {number - start + 1} lines; at most {MAX_FUNCTION}")
         head = body.strip()
-        is_function = re.search(r"\)( const| noexcept| override)*( -> [\w:<>*& ]+)? \{$", head)
-        if not opened and indent <= 2 and is_function and not head.startswith(("if", "for", "while", "switch", "}")):
+        plain = "[" not in head and not head.startswith(("if", "for", "while", "switch", "}", "return", "//"))
+        is_end = re.search(r"\)( const| noexcept| override)*( -> [\w:<>*& ]+)? \{$", head)
+        if not opened and is_end and wrapped:
+            opened.append((wrapped[0], "}", wrapped[1]))
+        elif not opened and indent <= 2 and is_end and plain:
             opened.append((indent, "}", number))
+        if indent <= 2 and plain and "(" in head and head.endswith((",", "(")):
+            wrapped = (indent, number)
+        elif not head.endswith((",", "(")):
+            wrapped = None
 
 
 def check_words(name: str, text: str, faults: list[str]) -> None:
