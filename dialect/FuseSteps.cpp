@@ -122,6 +122,16 @@ bool fuse(Spec &spec, size_t number) {
     ranges.push_back(&*attend->sources[0].depth);
   if (const RecurStep *recur = reader.getIf<RecurStep>(); recur && recur->depth)
     ranges.push_back(&*recur->depth);
+  const Expr *read = nullptr;
+  walk(place, [&](const Expr &node) {
+    if (node.kind == ExprKind::Read && node.name == tensor->name)
+      read = &node;
+  });
+  for (const IndexRange *range :
+       ranges) // one that the read does not mention would compute it again and again
+    if (std::none_of(read->args.begin(), read->args.end(),
+                     [&](const ExprRef &arg) { return arg->isIndex(range->name); }))
+      return false;
   Rewriter rewriter;
   rewriter.tensor = tensor->name;
   rewriter.value = [&](const Expr &read) { return valueAt(*producer, read, ranges); };

@@ -7,9 +7,10 @@
 
 namespace heddle {
 
-/// Puts an elementwise `compute` that one place reads, and no result is, into that place: the value of another
-/// elementwise compute, or the query of an attend or recur that becomes tiles. Neither reads an element more
-/// often than it was computed. The step is then not live, and its tensor not used.
+/// Puts an elementwise `compute` that one place reads, and that is no result, into that place: the value of
+/// another elementwise compute, or the query of an attend or recur that becomes tiles. Every index of the reader
+/// must be a subscript of the read, so that nothing is computed more often than before (but for a GPU's items
+/// that share the columns of a recur). The step is then not live, and its tensor not used.
 void fuseSteps(Spec &spec);
 
 } // namespace heddle
