@@ -86,8 +86,8 @@ static double pathsOf(func::FuncOp function) {
     for (Value operand : op->getOperands())
       sum += paths.lookup(operand);
     // How often each function's code uses its argument, about.
-    double uses = isa<math::SinOp, math::CosOp, math::ErfOp>(op) ? 80
-                  : isa<math::PowFOp>(op)                        ? 600
+    double uses = isa<math::SinOp, math::CosOp, math::ErfOp, math::TanhOp>(op) ? 80
+                  : isa<math::PowFOp>(op)                                      ? 600
                   : isa<math::MathDialect>(op->getDialect()) &&
                           !isa<math::AbsFOp, math::SqrtOp, math::FmaOp>(op)
                       ? 25
