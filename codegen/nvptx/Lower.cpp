@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------------------------===//
 
+#include "codegen/KernelAbi.h"
 #include "codegen/LowerToPtx.h"
 #include "codegen/PreciseMath.h"
 #include "codegen/nvptx/Emitter.h"
@@ -149,6 +150,13 @@ OwningOpRef<ModuleOp> heddle::lowerToPtx(ModuleOp mapped, const TargetInfo &targ
   OwningOpRef<ModuleOp> module = ModuleOp::create(mapped.getLoc());
   for (auto function : mapped.getOps<func::FuncOp>()) {
     int64_t threads = threadsOf(function);
+    constexpr unsigned mostParameters = 4352 / 8; // bytes that PTX of any version takes
+    if (unsigned count = KernelAbi::of(function.getArgumentTypes()).numSlots + 1;
+        count > mostParameters)
+      return function.emitError("the kernels have ")
+                 << count << " parameters, PTX takes " << mostParameters
+                 << ": use fewer tensors, or split the spec",
+             nullptr;
     if (!threads || failed(checkMapped(function)))
       return nullptr;
     nvptx::Emitter emitter(*module, &target, threads, suffix);
