@@ -23,9 +23,15 @@ void Machine::set(Operation *op, Slots results) {
 bool Machine::run(Block &block, Slots arguments, Slots &results) {
   for (auto [argument, slot] : llvm::zip_equal(block.getArguments(), arguments))
     env[argument] = std::move(slot);
-  for (Operation &op : block.without_terminator())
+  for (Operation &op : block.without_terminator()) {
+    if (options.maxOps && ++numOps > options.maxOps) {
+      if (options.gaveUp)
+        *options.gaveUp = true;
+      return fail(&op, "more than " + Twine(options.maxOps) + " operations");
+    }
     if (!eval(&op))
       return false;
+  }
   results.clear();
   for (Value value : block.getTerminator()->getOperands())
     results.push_back(env[value]);

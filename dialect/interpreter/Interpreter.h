@@ -27,6 +27,9 @@ struct InterpreterOptions {
   /// Reads out of bounds in the body of a map give NaN instead of an error: from the tilings to
   /// HoistReads a body may read where its mask lets nothing through.
   bool unhoisted = false;
+  /// After so many operations the interpretation gives up, and says so in `gaveUp`. 0: never.
+  uint64_t maxOps = 0;
+  bool *gaveUp = nullptr;
   /// Grids, strips and rows run forwards.
   bool forwards = false;
   /// The rows (their indices) a surface op computes; the elements of others stay as they are. Null:

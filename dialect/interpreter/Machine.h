@@ -98,6 +98,7 @@ private:
   double rounded(double x) const { return options.round ? double(float(x)) : x; }
 
   const InterpreterOptions &options;
+  uint64_t numOps = 0;
   llvm::DenseMap<mlir::Value, Slot> env;
 };
 

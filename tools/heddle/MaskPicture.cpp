@@ -97,7 +97,7 @@ std::optional<std::vector<HeadMask>> heddle::evaluateMask(const Spec &spec, size
                                                           size_t source, const ValueMap &sizes,
                                                           const std::vector<int64_t> &heads,
                                                           uint64_t seed, std::string &fault) {
-  constexpr int64_t limit = int64_t(1) << 28;
+  constexpr int64_t limit = int64_t(1) << 30;
   Spec masks = specOfMask(spec, step, source, fault);
   if (!fault.empty())
     return std::nullopt;

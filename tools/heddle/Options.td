@@ -38,7 +38,7 @@ defm size : Value<"size", "D=64,..", "compile dims in: depth and value width mus
 defm param : Value<"param", "NAME=VALUE", "override a param of the spec", Specs>;
 defm target : Value<"target", "NAME", "machine to compile for: host, x86-64-v3, x86-64-v4, sm_80, ..; several by comma", Specs>;
 defm schedule : Value<"schedule", "F=N,..", "override fields of the schedule: query=96,key=64", Specs>;
-defm require : Value<"require", "fast", "a plain body is an error", Specs>;
+defm require : Value<"require", "fast", "a plain body is an error", [Compile, Run, Check, Bench]>;
 
 defm shape : Value<"shape", "B=1,N=512,..", "sizes of the call; the spec's example where absent", [Run, Check, Bench, Show]>;
 defm threads : Value<"threads", "N", "threads of the call (default 1)", [Run, Bench]>;

@@ -12,11 +12,16 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-/// The attend of a spec that is nothing else, on tiles: its definition can be evaluated row by row.
+constexpr uint64_t maxOps = 30000000; // of one evaluation: some seconds
+
+/// A spec of one surface op: the interpreter hands out the S of its elements.
+bool isSurface(const Spec &spec) {
+  return spec.steps.size() == 1 && tileObstacle(spec.steps.front()).empty();
+}
+
+/// The attend of a spec that is nothing else: its definition can be evaluated row by row.
 const AttendStep *rowByRow(const Spec &spec) {
-  const AttendStep *step = spec.steps.front().getIf<AttendStep>();
-  return spec.steps.size() == 1 && step && tileObstacle(spec.steps.front()).empty() ? step
-                                                                                    : nullptr;
+  return isSurface(spec) ? spec.steps.front().getIf<AttendStep>() : nullptr;
 }
 
 /// Multiplications: rows x keys x (D + Dv).
@@ -96,10 +101,8 @@ private:
   OwningOpRef<ModuleOp> module;
 };
 
-/// Surface ops hand out the S of their elements. Of loops it is not known: the largest element is taken.
-void spreadLargest(const Spec &spec, const SpecTensor &tensor, Array &magnitude) {
-  if (tileObstacle(spec.steps[tensor.step]).empty() && spec.steps.size() == 1)
-    return;
+/// Where the S of elements is not known the largest element is taken.
+void spreadLargest(Array &magnitude) {
   double most = 0;
   for (double x : magnitude.data)
     most = std::isfinite(x) ? std::max(most, std::fabs(x)) : most;
@@ -150,9 +153,12 @@ Deviation compareOne(HostTensor &got, const Array &ref, double error, const Arra
 
 std::optional<std::vector<Deviation>>
 heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
-                              std::vector<HostTensor> &tensors, double budget, std::string &fault) {
+                              std::vector<HostTensor> &tensors, double budget, std::string &fault,
+                              bool &tooLarge) {
   Definition definition(spec, sizes, tensors);
   InterpreterOptions options;
+  options.maxOps = maxOps;
+  options.gaveUp = &tooLarge;
   const AttendStep *attend = rowByRow(spec);
   double cost = attend ? costOf(*attend, sizes) : 0;
   bool sampled = cost > budget;
@@ -179,7 +185,7 @@ heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
   for (const HostTensor &tensor : tensors)
     elements += tensor.spec.isResult ? tensor.count() : 0;
   const uint64_t moves = elements < 4096 ? 8 : 2;
-  for (uint64_t seed = 0; seed <= (attend ? 0 : moves); ++seed) {
+  for (uint64_t seed = 0; seed <= (isSurface(spec) ? 0 : moves); ++seed) {
     if (!definition.run(options, naive, fault, seed))
       return std::nullopt;
     for (size_t i = 0; i < tensors.size(); ++i)
@@ -193,7 +199,8 @@ heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
   std::vector<Deviation> deviations;
   for (size_t i = 0; i < tensors.size(); ++i)
     if (tensors[i].spec.isResult) {
-      spreadLargest(spec, tensors[i].spec, magnitudes[i]);
+      if (!isSurface(spec))
+        spreadLargest(magnitudes[i]);
       deviations.push_back(compareOne(tensors[i], ref[i], errors[i], magnitudes[i],
                                       tensors[i].spec.output == "lse", sampled));
     }
@@ -203,8 +210,15 @@ heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
 bool heddle::evaluateDefinition(const Spec &spec, const ValueMap &sizes,
                                 std::vector<HostTensor> &tensors, std::string &fault) {
   std::vector<Array> arrays;
-  if (!Definition(spec, sizes, tensors).run({}, arrays, fault))
+  InterpreterOptions options;
+  bool tooLarge = false;
+  options.maxOps = maxOps;
+  options.gaveUp = &tooLarge;
+  if (!Definition(spec, sizes, tensors).run(options, arrays, fault)) {
+    if (tooLarge)
+      fault = "the definition takes too long at these sizes; give smaller ones by --shape";
     return false;
+  }
   for (size_t i = 0; i < tensors.size(); ++i)
     for (int64_t n = 0; tensors[i].spec.isResult && n < tensors[i].count(); ++n)
       tensors[i].set(n, arrays[i].data[n]);

@@ -207,8 +207,15 @@ int heddle::runRun(const opt::InputArgList &args) {
   }
   if (!writeResults(args, *tensors))
     return exitUsage;
+  bool tooLarge = false;
   std::optional<std::vector<Deviation>> deviations =
-      compareWithDefinition(input->spec, *sizes, *tensors, checkBudget, fault);
+      compareWithDefinition(input->spec, *sizes, *tensors, checkBudget, fault, tooLarge);
+  if (tooLarge) {
+    printError(
+        "the results are not checked: the definition takes too long at these sizes; give smaller "
+        "ones by --shape");
+    return exitUsage;
+  }
   if (!deviations)
     return printError("the definition cannot be evaluated: " + fault), exitInternal;
   print(*input, *deviations, input->targets.front()->name.str(), args.hasArg(OPT_json));
