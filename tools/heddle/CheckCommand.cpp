@@ -24,8 +24,20 @@ struct Report {
   std::vector<std::string> remarks; // on tiles and rewrites
   bool taken = false;
   Work work;
-  int64_t workspace = -1; // bytes that stages share; -1: sizes are open
+  int64_t workspace = -1; // bytes that the stages of a step share; -1: sizes are open
 };
+
+/// Bytes that steps hand on, if none shares memory with another.
+int64_t temporaryBytes(const Spec &spec, const ValueMap &sizes) {
+  int64_t bytes = 0;
+  for (const SpecTensor *tensor : spec.temporaries()) {
+    int64_t count = tensor->type == ExprType::Bool ? 1 : 4;
+    for (const Extent &axis : tensor->axes)
+      count *= evaluateConstant(*axis.size, sizes)->i;
+    bytes += (count + 63) / 64 * 64;
+  }
+  return bytes;
+}
 
 /// With every size known the tensors in the workspace have static types.
 int64_t sharedBytes(mlir::ModuleOp mapped, const Spec &spec, const ValueMap &sizes) {
@@ -83,7 +95,7 @@ std::string guardText(const Spec &spec, const Variant &variant) {
   return formatv("{0} <= {1}", spec.dims[variant.guard].name, variant.last);
 }
 
-void print(const Spec &spec, const Report &report) {
+void print(const Spec &spec, const Report &report, int64_t temporaries) {
   const Variant &variant = report.variant;
   outs() << formatv("variant {0} ({1}){2}\n", variant.name(), guardText(spec, variant),
                     report.taken ? ", taken by this call" : "");
@@ -104,16 +116,20 @@ void print(const Spec &spec, const Report &report) {
   if (report.workspace >= 0)
     outs() << formatv("  workspace  {0} shared by stages + {1} for each thread\n",
                       bytesText(double(report.workspace)), bytesText(double(variant.scratchBytes)));
+  if (temporaries > 0)
+    outs() << formatv("  between steps  {0} of the workspace, at most\n",
+                      bytesText(double(temporaries)));
   if (variant.plain.empty())
     outs() << "  bodies     all fast\n";
   for (const std::string &reason : variant.plain)
     outs() << "  plain body " << reason << "\n";
 }
 
-void printJson(const Spec &spec, const std::vector<Report> &reports) {
+void printJson(const Spec &spec, const std::vector<Report> &reports, int64_t temporaries) {
   json::OStream os(outs());
   os.object([&] {
     os.attribute("spec", spec.name);
+    os.attribute("workspace_between_steps", temporaries);
     os.attributeArray("variants", [&] {
       for (const Report &report : reports)
         os.object([&] {
@@ -175,8 +191,9 @@ int heddle::runCheck(const opt::InputArgList &args) {
       return exitSpec;
     }
   }
+  int64_t temporaries = sizes ? temporaryBytes(input->spec, *sizes) : 0;
   if (args.hasArg(OPT_json)) {
-    printJson(input->spec, reports);
+    printJson(input->spec, reports, temporaries);
     return exitOk;
   }
   outs() << input->spec.name << ": ok";
@@ -186,7 +203,7 @@ int heddle::runCheck(const opt::InputArgList &args) {
              << sizes->at(dim.name).i;
   outs() << "\n";
   for (const Report &report : reports)
-    print(input->spec, report);
+    print(input->spec, report, temporaries);
   if (!reports.empty()) // they are of the spec: the same for every variant
     for (const std::string &remark : reports.front().remarks)
       outs() << remark;
