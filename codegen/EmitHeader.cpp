@@ -53,11 +53,9 @@ std::vector<Word> words(const Spec &spec) {
       name += "_";
     list.push_back({type, name, comment});
   };
-  for (const SpecTensor &tensor : spec.tensors)
-    if (tensor.isInput())
-      add("const heddle_tensor *", tensor.name, shapeText(tensor));
-  for (const std::string &name : spec.results)
-    add("const heddle_tensor *", name, shapeText(*spec.findTensor(name)) + ", written");
+  for (const SpecTensor *tensor : spec.arguments())
+    add("const heddle_tensor *", tensor->name,
+        shapeText(*tensor) + (tensor->isInput() ? "" : ", written"));
   for (const SpecDim *dim : argumentDims(spec))
     add("int64_t ", dim->name, "a size");
   for (const SpecParam &param : spec.params)
@@ -84,12 +82,7 @@ std::vector<std::string> heddle::argumentWords(const Spec &spec) {
 
 /// A function of plain pointers: tensors row-major without gaps.
 static void emitFlat(raw_ostream &os, const Spec &spec, ArrayRef<Word> list) {
-  std::vector<const SpecTensor *> tensors;
-  for (const SpecTensor &tensor : spec.tensors)
-    if (tensor.isInput())
-      tensors.push_back(&tensor);
-  for (const std::string &name : spec.results)
-    tensors.push_back(spec.findTensor(name));
+  std::vector<const SpecTensor *> tensors = spec.arguments();
   // Sizes that are expressions are not written out again in C.
   std::map<std::string, int64_t> known;
   for (const SpecDim &dim : spec.dims)

@@ -59,20 +59,16 @@ Value ExprBuilder::build(const ExprRef &expr) {
 }
 
 /// The number that a float expression is, computed in double: of literals and compile-time dims alone.
-static std::optional<double> foldFloat(const Expr &expr,
-                                       const std::map<std::string, int64_t> &sizes) {
+static std::optional<double> foldFloat(const Expr &expr, const ValueMap &constants) {
   if (expr.type != ExprType::Float || expr.isNumber())
     return std::nullopt;
-  ValueMap known;
-  for (const auto &[name, size] : sizes)
-    known[name] = ExprValue::ofInt(size);
-  std::optional<ExprValue> value = evaluateConstant(expr, known);
+  std::optional<ExprValue> value = evaluateConstant(expr, constants);
   return value ? std::optional(value->asFloat()) : std::nullopt;
 }
 
 Value ExprBuilder::buildNew(const Expr &expr) {
   Location loc = locate(expr);
-  if (std::optional<double> folded = foldFloat(expr, values.known))
+  if (std::optional<double> folded = foldFloat(expr, values.constants))
     return number(loc, *folded);
   switch (expr.kind) {
   case ExprKind::Number:

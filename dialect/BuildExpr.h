@@ -17,6 +17,7 @@ struct SpecValues {
   llvm::StringMap<mlir::Value> dims;    // index; compile-time ones are constants made where needed
   llvm::StringMap<mlir::Value> params;  // f32 or i32
   std::map<std::string, int64_t> known; // sizes of compile-time dims
+  ValueMap constants;                   // the same as values
 };
 
 /// Builds expressions at one place: integers as `index`, floats as f32, bools as i1. Reads are

@@ -22,7 +22,7 @@ namespace {
 class SpecBuilder {
 public:
   SpecBuilder(MLIRContext &context, const Spec &spec)
-      : spec(spec), b(&context), values{spec, {}, {}, {}, {}} {}
+      : spec(spec), b(&context), values{spec, {}, {}, {}, {}, {}} {}
   OwningOpRef<ModuleOp> build();
 
 private:
@@ -149,11 +149,7 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
   SmallVector<int32_t> names;
   outputs(step, outs, names);
   bool hasOut = llvm::is_contained(names, int32_t(Output::out));
-  std::optional<ExprValue> scale;
-  ValueMap known;
-  for (const auto &[name, size] : values.known)
-    known[name] = ExprValue::ofInt(size);
-  scale = evaluateConstant(*source.scale, known);
+  std::optional<ExprValue> scale = evaluateConstant(*source.scale, values.constants);
   bool softmax = body.normalize == NormalizeKind::Softmax;
   auto normaliser =
       NormaliserAttr::get(b.getContext(), softmax ? Normaliser::softmax : Normaliser::map);
@@ -267,8 +263,10 @@ void SpecBuilder::buildLoops(size_t number, StringRef obstacle) {
 
 OwningOpRef<ModuleOp> SpecBuilder::build() {
   for (const SpecDim &dim : spec.dims)
-    if (dim.isCompileTime())
+    if (dim.isCompileTime()) {
       values.known[dim.name] = dim.size;
+      values.constants[dim.name] = ExprValue::ofInt(dim.size);
+    }
   OwningOpRef<ModuleOp> module = ModuleOp::create(b, loc);
   for (size_t i = 0; i < spec.steps.size(); ++i) {
     if (!spec.isLive(i))

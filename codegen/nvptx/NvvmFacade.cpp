@@ -33,10 +33,6 @@ Value nvptx::exp2Approx(OpBuilder &b, Location loc, Value x) {
   return call(b, loc, b.getF32Type(), "llvm.nvvm.ex2.approx.ftz.f32", x);
 }
 
-Value nvptx::log2Approx(OpBuilder &b, Location loc, Value x) {
-  return call(b, loc, b.getF32Type(), "llvm.nvvm.lg2.approx.f", x);
-}
-
 void nvptx::markKernel(Operation *kernel, int64_t threads) {
   Builder b(kernel->getContext());
   auto function = cast<LLVM::LLVMFuncOp>(kernel);

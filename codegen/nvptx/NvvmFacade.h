@@ -23,9 +23,6 @@ void barrier(mlir::OpBuilder &b, mlir::Location loc);
 /// 2^x in f32 within 2^-22 relative, subnormals flushed (`ex2.approx.ftz.f32`).
 mlir::Value exp2Approx(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
 
-/// log2(x) in f32: 2^-22, absolute near 1 and relative elsewhere (`lg2.approx.f32`).
-mlir::Value log2Approx(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x);
-
 /// Makes a function of the LLVM dialect a kernel that runs with blocks of `threads`.
 void markKernel(mlir::Operation *kernel, int64_t threads);
 

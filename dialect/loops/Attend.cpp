@@ -95,7 +95,7 @@ Value AttendLoops::scoreOf(const AttendSource &source, ExprBuilder &pair) {
 }
 
 Values AttendLoops::forKept(ExprBuilder &row, const AttendSource &source, int64_t number,
-                            ValueRange init, KeyBody body, bool score) {
+                            ValueRange init, KeyBody body) {
   llvm::SmallVector<ExprRef> ofRow, ofPair;
   splitMask(source, ofRow, ofPair);
   ExprBuilder scope = inSource(row, source, number);
@@ -104,12 +104,9 @@ Values AttendLoops::forKept(ExprBuilder &row, const AttendSource &source, int64_
     keys.push_back(&key);
   Value active = conjunction(scope, ofRow);
   auto visit = [&](ExprBuilder &pair, ValueRange carried) {
-    Value s;
-    if (score) {
-      s = scoreOf(source, pair);
-      pair.setSpecial(ExprSpecial::Score, s);
-    }
-    return body(source, pair, s, carried);
+    Value score = scoreOf(source, pair);
+    pair.setSpecial(ExprSpecial::Score, score);
+    return body(source, pair, score, carried);
   };
   return l.loops(
       scope, keys, init,
@@ -125,10 +122,10 @@ Values AttendLoops::forKept(ExprBuilder &row, const AttendSource &source, int64_
       active);
 }
 
-Values AttendLoops::forKept(ExprBuilder &row, ValueRange init, KeyBody visit, bool score) {
+Values AttendLoops::forKept(ExprBuilder &row, ValueRange init, KeyBody visit) {
   Values carried(init);
   for (size_t i = 0; i < body.sources.size(); ++i)
-    carried = forKept(row, body.sources[i], int64_t(i), carried, visit, score);
+    carried = forKept(row, body.sources[i], int64_t(i), carried, visit);
   return carried;
 }
 

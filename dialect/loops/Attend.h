@@ -21,10 +21,10 @@ private:
   using KeyBody =
       llvm::function_ref<Values(const AttendSource &, ExprBuilder &, Value score, ValueRange)>;
   ExprBuilder inRow(ExprBuilder scope) const;
-  /// Every kept pair of a row, source by source. `score`: the body looks at it.
-  Values forKept(ExprBuilder &row, ValueRange init, KeyBody body, bool score = true);
+  /// Every kept pair of a row, source by source.
+  Values forKept(ExprBuilder &row, ValueRange init, KeyBody body);
   Values forKept(ExprBuilder &row, const AttendSource &source, int64_t number, ValueRange init,
-                 KeyBody body, bool score);
+                 KeyBody body);
   ExprBuilder inSource(const ExprBuilder &row, const AttendSource &source, int64_t number) const;
   /// The mask in its parts: those that no key index changes, and the rest.
   void splitMask(const AttendSource &source, llvm::SmallVector<ExprRef> &ofRow,

@@ -163,12 +163,7 @@ heddle_tensor HostTensor::describe(int32_t device, void *at) {
 std::optional<std::vector<HostTensor>> heddle::createTensors(const Spec &spec,
                                                              const ValueMap &sizes, Layout layout,
                                                              int64_t limit, std::string &fault) {
-  std::vector<const SpecTensor *> list;
-  for (const SpecTensor &tensor : spec.tensors)
-    if (tensor.isInput())
-      list.push_back(&tensor);
-  for (const std::string &name : spec.results)
-    list.push_back(spec.findTensor(name));
+  std::vector<const SpecTensor *> list = spec.arguments();
   std::vector<std::vector<int64_t>> shapes;
   int64_t total = 0;
   for (const SpecTensor *tensor : list) {
