@@ -79,7 +79,8 @@ void heddle::printHelp(StringRef command) {
   Table table;
   for (const auto &entry : table.getSubCommands())
     if (command == entry.Name)
-      table.printHelp(outs(), entry.Usage, entry.HelpText, /*ShowHidden=*/false,
+      table.printHelp(outs(), entry.Usage, ("heddle " + command).str().c_str(),
+                      /*ShowHidden=*/false,
                       /*ShowAllAliases=*/false, Visibility(), command);
 }
 
