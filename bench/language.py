@@ -76,6 +76,10 @@ PREFIX = {"heddle": 1, "name": "prefix_softmax", "dims": {"H": "any", "N": "any"
 INT8 = changed(FULL, tensors={n: {"dims": ["B", "Hkv", "M", "D"], "type": "i8", "range": [-127, 128]} for n in "kv"} |
                {n: {"dims": ["B", "Hkv", "M"], "type": "f32", "range": [0.001, 0.01]} for n in ("ks", "vs")},
                key="k[b, h_kv, kv_idx, d] * ks[b, h_kv, kv_idx]", value="v[b, h_kv, kv_idx, e] * vs[b, h_kv, kv_idx]")
+DOCUMENTS = changed(FULL, tensors={n: {"dims": ["B", "Hkv", "N", "D"], "type": "f32"} for n in "kv"} |
+                    {"doc": {"dims": ["B", "N"], "type": "i32", "range": [0, 32], "sorted": True}}, mask="doc[b, q_idx] == doc[b, kv_idx]")
+del DOCUMENTS["dims"]["M"], DOCUMENTS["example"]
+BLOCKS = changed(FULL, tensors={"pick": {"dims": ["B", "M // 64", "M // 64"], "type": "i32", "range": [0, 10]}}, mask="pick[b, q_idx // 64, kv_idx // 64] == 0")
 SKIPPED = changed(CAUSAL, tensors={"on": {"dims": ["H"], "type": "bool"}}, mask="h % 2 == 0 && causal")
 MUSIC = changed(CAUSAL, tensors={"table": {"dims": ["M", "D"], "type": "f32"}}, score="score + dot(query, table[M - 1 - (pos - kv_idx), :])")
 NESTED = changed(CAUSAL, normalize={"nested": {"group": "kv_idx < pos // 64 * 64 ? kv_idx // 64 : -1", "leader": "kv_idx % 64 == 63"}})
@@ -97,6 +101,8 @@ CASES = [
     ("strided 1-in-4 blocks", changed(CAUSAL, mask="causal && (q_idx // 64 - kv_idx // 64) % 4 == 0"), HEAD, (1.30, 1.30), "dense", 0.133),
     ("heads: window, stride, full", changed(CAUSAL, mask="causal && (h == 0 ? pos - kv_idx < 256 : h == 1 ? (q_idx // 64 - kv_idx // 64) % 4 == 0 : true)"),
      HEADS, (1.30, 1.30), "dense", 0.117 + 0.133 + 2 * 0.5),
+    ("32 documents in 8192", DOCUMENTS, "B=1,H=1,Hkv=1,N=8192,D=64", (1.30, 1.30), "dense", 16 / 32),
+    ("block list, 90 % empty", BLOCKS, HEAD.replace("2048", "8192"), (1.30, 1.30), "dense", 16 / 10),
     ("Music Transformer band", MUSIC, HEAD, (0.50, 0.50), None, 1),
     ("window and summaries", sources(), HEAD, (1.35, 1.35), "dense", 0.219 + 0.035),
     ("nested softmax", NESTED, HEAD, (1.50, 1.50), "causal", 1),

@@ -22,7 +22,8 @@ def Attn_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let discardableAttrs = (ins "::heddle::attn::ScheduleAttr":$schedule,
                               "::mlir::ArrayAttr":$homes,
-                              "::mlir::StringAttr":$plain, "::mlir::StringAttr":$loops);
+                              "::mlir::StringAttr":$plain, "::mlir::StringAttr":$loops,
+                              "::mlir::UnitAttr":$sorted);
   let hasOperationAttrVerify = 1;
 }
 

@@ -61,6 +61,13 @@ LogicalResult VisitOp::verify() {
   return verifyYield(*this, getKeep(), b.getI1Type()); // C3
 }
 
+LogicalResult FilterOp::verify() {
+  Builder b(getContext());
+  if (failed(verifyTypes(*this, getBody().getArgumentTypes(), b.getIndexType(), "takes"))) // C1
+    return failure();
+  return verifyYield(*this, getBody(), {b.getI1Type(), b.getI1Type()}); // C1
+}
+
 template <typename OpT> static LogicalResult verifyMemory(OpT op) {
   auto memory = cast<MemRefType>(op.getMemory().getType());
   auto tile = cast<RankedTensorType>(op.getTile().getType());

@@ -45,6 +45,33 @@ def Attn_VisitOp : Attn_BodyOp<"visit", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def Attn_FilterOp : Attn_BodyOp<"filter"> {
+  let summary = "a stretch of a sequence, without the tiles that hold nothing";
+  let description = [{
+    Of the tiles number `from` to `from` + 63 of a sequence, in its order: those of which the body yields
+    that some of it is kept and that all of it is, then the others of which it yields that some is. What
+    no interval of tile numbers says: a remainder of positions, or what a tensor holds of them.
+
+    - (C1) the body maps a tile number (index) to two i1: some of it is kept, all of it is.
+    ```mlir
+    %u = attn.filter %t from %n {
+    ^bb0(%tile: index):
+      ...
+      attn.yield %some, %all : i1, i1
+    }
+    ```
+  }];
+  let arguments = (ins Attn_Tiles:$of, Index:$from);
+  let results = (outs Attn_Tiles:$tiles);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$of `from` $from $body attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// How many tiles of the sequence one op looks at.
+    static constexpr int64_t length = 64;
+  }];
+}
+
 def Attn_CountOp : Attn_Op<"count", [Pure]> {
   let summary = "how many tiles are full, and how many there are in all";
   let arguments = (ins Attn_Tiles:$tiles);

@@ -1,5 +1,6 @@
 //===- BuildRead.cpp - reads of tensors, and vectors of a step ----------------------------------===//
 
+#include "dialect/AttnDialect.h"
 #include "dialect/BuildExpr.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -67,6 +68,9 @@ Value ExprBuilder::buildRead(const Expr &expr) {
   Value element = isa<MemRefType>(memory.getType())
                       ? memref::LoadOp::create(b, loc, memory, subscripts).getResult()
                       : tensor::ExtractOp::create(b, loc, memory, subscripts).getResult();
+  if (tensor.sorted) // a promise: its values do not fall along its last axis
+    element.getDefiningOp()->setAttr(attn::AttnDialect::SortedAttrHelper::getNameStr(),
+                                     b.getUnitAttr());
   Type type = element.getType();
   if (tensor.type == ExprType::Bool) {
     Value zero = arith::ConstantIntOp::create(b, loc, 0, 8);

@@ -52,7 +52,8 @@ constexpr StringLiteral fieldNames =
 /// Lanes are queries. The register tile is the largest that does not spill: accumulators + lanes + one
 /// broadcast within the registers. Keys of a tile and their values take at most half of L2 at 32 bits.
 /// Under a mask what the border of large tiles computes in vain costs more than loading keys again: a window
-/// of 128 runs twice as fast in tiles of 48 x 32 as in those of 192 x 128, a causal mask a tenth faster.
+/// of 128 runs more than twice as fast in tiles of 32 x 32 as in those of 192 x 128, a causal mask a tenth
+/// faster; and where a mask goes by blocks, tiles of a power of two do not lie across two.
 Choice chooseCpu(const TargetInfo &target, int64_t depth, bool masked) {
   Choice c;
   bool wide = target.registers >= 32;
@@ -63,8 +64,10 @@ Choice chooseCpu(const TargetInfo &target, int64_t depth, bool masked) {
   c.query = 192;
   c.key = depth <= 64 ? 128 : depth <= 128 ? (wide ? 128 : 64) : 32;
   if (masked) {
-    c.query = 48; // one strip or two
-    c.key = 32;
+    c.rows = wide ? 8 : 6;
+    c.vectors = 2;
+    c.strip = c.vectors * c.lanes; // the tile, or half of it
+    c.query = c.key = 32;
   }
   c.chunk = wide ? 16 : 32; // fewer FLOPs beat better tiles; flat between 16 and 32
   return c;

@@ -25,8 +25,10 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "passes/Passes.h"
+#include "passes/PlanVisit.h"
 #include "passes/TileRanges.h"
 
 namespace heddle::attn {
@@ -57,9 +59,9 @@ public:
 
   VisitOp write();
   bool tookHull() const { return hullTaken; }
+  Value symbol(unsigned term);
 
 private:
-  Value symbol(unsigned term);
   bool isUsed(unsigned at);
   AffineExpr expression(const TileBound &bound);
   Value extreme(bool isMax, SmallVector<AffineExpr> expressions);
@@ -324,20 +326,28 @@ struct LowerSparsity : heddle::attn::impl::LowerSparsityBase<LowerSparsity> {
     TileRanges ranges(mask, queries, keys, {visit.getTile()[0], visit.getTile()[1]});
     Writer writer(visit, mask, ranges, keys);
     VisitOp lowered = writer.write();
+    bool byTile =
+        llvm::any_of(mask.getBlames(), [](const MaskBlame &blame) { return blame.byTile; });
+    bool planned =
+        (byTile || writer.tookHull()) &&
+        planVisit(visit, lowered, mask, [&](unsigned term) { return writer.symbol(term); });
     if (explain)
-      report(visit, mask, writer.tookHull());
+      report(visit, mask, writer.tookHull(), planned);
     visit.replaceAllUsesWith(lowered.getTiles());
     visit.erase();
   }
 
-  /// One remark for all that keeps the ranges from being exact.
-  void report(VisitOp visit, const MaskAnalysis &mask, bool tookHull) {
-    if (mask.getBlames().empty() && !tookHull)
+  /// One remark for all that keeps the ranges from being exact and that no plan decides.
+  void report(VisitOp visit, const MaskAnalysis &mask, bool tookHull, bool planned) {
+    tookHull = tookHull && !planned;
+    auto remains = [&](const MaskBlame &blame) { return !planned || !blame.byTile; };
+    if (llvm::none_of(mask.getBlames(), remains) && !tookHull)
       return;
     InFlightDiagnostic remark =
         mlir::emitRemark(visit.getLoc(), "tiles may be boundary ones that need not be");
     for (const MaskBlame &blame : mask.getBlames())
-      remark.attachNote(blame.loc) << "this term " << blame.reason;
+      if (remains(blame))
+        remark.attachNote(blame.loc) << "this term " << blame.reason;
     if (tookHull)
       remark.attachNote(visit.getKeep().front().getTerminator()->getOperand(0).getLoc())
           << "this has more than " << maxRanges << " alternatives; tiles between them are visited";

@@ -36,7 +36,8 @@ unsigned MaskAnalysis::makeTerm(MaskTerm term) {
   for (auto [number, other] : llvm::enumerate(terms)) {
     if (other.kind != term.kind)
       continue;
-    bool byValue = term.kind == Kind::symbol || term.kind == Kind::unknown;
+    bool byValue =
+        term.kind == Kind::symbol || term.kind == Kind::data || term.kind == Kind::unknown;
     if (byValue ? other.value == term.value
                 : other.a == term.a && other.b == term.b && other.divisor == term.divisor &&
                       other.condition == term.condition)
@@ -199,10 +200,22 @@ unsigned MaskAnalysis::makeNegation(Formula formula) {
 
 //===--- Conjuncts --------------------------------------------------------------------------===//
 
-void MaskAnalysis::blame(Value value, StringRef reason) {
+void MaskAnalysis::blame(Value value, StringRef reason, bool byTile) {
   auto known = [&](const MaskBlame &b) { return b.loc == value.getLoc() && b.reason == reason; };
   if (llvm::none_of(blames, known))
-    blames.push_back({value.getLoc(), reason});
+    blames.push_back({value.getLoc(), reason, byTile});
+}
+
+/// What a form has of a tensor's elements, also inside a division.
+std::optional<unsigned> MaskAnalysis::findData(const LinearForm &form) const {
+  for (auto [number, coefficient] : form.parts) {
+    if (terms[number].kind == Kind::data)
+      return number;
+    if (terms[number].kind == Kind::floorDiv)
+      if (std::optional<unsigned> data = findData(terms[number].a))
+        return data;
+  }
+  return std::nullopt;
 }
 
 /// Adds form >= 0 to a conjunct, of two with the same terms the tighter one. False if none is left.
@@ -257,9 +270,13 @@ std::vector<MaskConjunct> MaskAnalysis::makeNormalForm(unsigned number) {
     blame(terms[formula.left].value, "is not affine in the positions");
     return {{}};
   case Formula::Kind::atLeastZero:
+    if (std::optional<unsigned> data = findData(formula.form)) {
+      blame(terms[*data].value, "reads data", /*byTile=*/true);
+      return {{}};
+    }
     for (auto [term, coefficient] : formula.form.parts)
       if (terms[term].kind == Kind::floorDiv)
-        blame(terms[term].value, "rounds, and ranges of tiles are found without");
+        blame(terms[term].value, "rounds, and ranges of tiles are found without", /*byTile=*/true);
     return {{formula.form}};
   case Formula::Kind::both:
   case Formula::Kind::either:
@@ -282,7 +299,7 @@ std::vector<MaskConjunct> MaskAnalysis::makeNormalForm(unsigned number) {
   }
   if (result.size() <= maxConjuncts)
     return result;
-  blame(condition, "has too many alternatives");
+  blame(condition, "has too many alternatives", /*byTile=*/true);
   if (formula.kind == Formula::Kind::either)
     return {{}};
   return left.size() < right.size() ? left : right;
@@ -304,6 +321,8 @@ MaskInterval MaskAnalysis::evaluate(const LinearForm &form, ArrayRef<MaskInterva
       value = {llvm::divideFloorSigned(value.lo, term.divisor),
                llvm::divideFloorSigned(value.hi, term.divisor)};
     }
+    if (term.kind == Kind::data)
+      value = {INT32_MIN, INT32_MAX};
     __int128 a = __int128(coefficient) * value.lo, b = __int128(coefficient) * value.hi;
     lo += std::min(a, b);
     hi += std::max(a, b);

@@ -28,12 +28,13 @@ struct LinearForm {
   }
 };
 
-/// What linear forms are made of. Forms handed out mention the first three kinds only.
+/// What linear forms are made of. Those of conjuncts mention the first three kinds only.
 struct MaskTerm {
   enum class Kind {
     position, // a query or key position: `value`
     symbol,   // `value` mentions no position: of integer, i1 (0 or 1) or index type
     floorDiv, // a floordiv divisor
+    data,     // `value` is an integer read from a tensor at positions
     larger,   // max(a, b)
     chosen,   // condition ? a : b
     unknown   // `value`, of which nothing is known
@@ -48,10 +49,12 @@ struct MaskTerm {
 /// Inequalities `form >= 0` that hold together.
 using MaskConjunct = std::vector<LinearForm>;
 
-/// A place that keeps the analysis from being exact, and what stands there.
+/// A place that keeps the conjuncts from being exact, and what stands there. `byTile`: evaluated over the
+/// positions of one tile it may be decided all the same.
 struct MaskBlame {
   mlir::Location loc;
   llvm::StringRef reason;
+  bool byTile;
 };
 
 /// All values something may take, ends included.
@@ -61,6 +64,15 @@ struct MaskInterval {
 
 struct MaskTruth {
   bool mayHold, mayFail;
+};
+
+/// A node of a mask, negations pushed into its leaves. Numbers 0 and 1 are `false` and `true`; what a
+/// node is made of comes before it.
+struct MaskFormula {
+  enum class Kind { constant, atLeastZero, unknown, both, either } kind;
+  LinearForm form; // atLeastZero
+  // both, either: formulas; unknown: `left` is a term; constant: `left` is its value
+  unsigned left = 0, right = 0;
 };
 
 class MaskAnalysis {
@@ -79,6 +91,9 @@ public:
 
   /// Positions come first, in the order given.
   llvm::ArrayRef<MaskTerm> getTerms() const { return terms; }
+  /// The mask itself, and the node of it that is the whole.
+  llvm::ArrayRef<MaskFormula> getFormulas() const { return formulas; }
+  unsigned getRoot() const { return root; }
   /// An integer around or in the region as a linear form of terms.
   LinearForm read(mlir::Value integer);
   /// True if `value` is computed in the region.
@@ -90,17 +105,12 @@ public:
   MaskInterval evaluate(const LinearForm &form, llvm::ArrayRef<MaskInterval> values) const;
 
 private:
-  /// A node of the mask, negations pushed into its leaves. Numbers 0 and 1 are `false` and `true`.
-  struct Formula {
-    enum class Kind { constant, atLeastZero, unknown, both, either } kind;
-    LinearForm form; // atLeastZero
-    // both, either: formulas; unknown: `left` is a term; constant: `left` is its value
-    unsigned left = 0, right = 0;
-  };
+  using Formula = MaskFormula;
 
   unsigned makeTerm(MaskTerm term);
   LinearForm formOf(MaskTerm term);
   LinearForm unknown(mlir::Value value);
+  LinearForm readData(mlir::Operation *op, mlir::Value value);
   LinearForm sum(const LinearForm &a, const LinearForm &b, int64_t factor, mlir::Value blame);
   LinearForm larger(const LinearForm &a, const LinearForm &b, mlir::Value value);
   LinearForm chosen(unsigned condition, const LinearForm &a, const LinearForm &b,
@@ -124,7 +134,8 @@ private:
 
   const std::vector<MaskConjunct> &normalForm(unsigned formula);
   std::vector<MaskConjunct> makeNormalForm(unsigned formula);
-  void blame(mlir::Value value, llvm::StringRef reason);
+  std::optional<unsigned> findData(const LinearForm &form) const;
+  void blame(mlir::Value value, llvm::StringRef reason, bool byTile = false);
 
   mlir::Region &region;
   mlir::Value condition; // the mask

@@ -8,6 +8,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/MaskAnalysis.h"
@@ -77,9 +79,18 @@ LinearForm MaskAnalysis::read(Value value) {
   else if (op && isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
     form = readOp(op, value);
   else
-    form = isUniform(value) ? formOf({Kind::symbol, value, {}, {}}) : unknown(value);
+    form = isUniform(value) ? formOf({Kind::symbol, value, {}, {}}) : readData(op, value);
   integers[value] = form;
   return form;
+}
+
+/// An integer that a tensor holds at positions.
+LinearForm MaskAnalysis::readData(Operation *op, Value value) {
+  if (!isa_and_present<tensor::ExtractOp, memref::LoadOp>(op) || !value.getType().isIntOrIndex())
+    return unknown(value);
+  for (Value subscript : op->getOperands().drop_front())
+    read(subscript); // their terms tell of blocks
+  return formOf({Kind::data, value, {}, {}});
 }
 
 /// Sums of positions and symbols. Anything else of symbols only is a symbol of its own.

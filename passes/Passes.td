@@ -65,7 +65,7 @@ def LowerSparsity : Attn_Pass<"lower-sparsity"> {
   let options = [Option<"explain", "explain", "bool", /*default=*/"false",
                         "report, as a remark, which term made tiles boundary ones">];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::memref::MemRefDialect"];
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
 def PeelTiles : Attn_Pass<"peel-tiles"> {

@@ -102,7 +102,10 @@ Value RegionCloner::cloneRead(Operation *op, OpBuilder &body) {
     subscripts.push_back(index);
   }
   OpBuilder &b = positions.empty() && hoistable ? once : body;
-  return memref::LoadOp::create(b, loc, memory.of(read.getTensor()), subscripts);
+  auto load = memref::LoadOp::create(b, loc, memory.of(read.getTensor()), subscripts);
+  if (Attribute sorted = op->getAttr(AttnDialect::SortedAttrHelper::getNameStr()))
+    load->setAttr(AttnDialect::SortedAttrHelper::getNameStr(), sorted);
+  return load;
 }
 
 /// A float outside i32 would be poison: the surface has clamped it to i64 only.

@@ -9,6 +9,7 @@
 #ifndef HEDDLE_CODEGEN_CPU_EMITTER_H
 #define HEDDLE_CODEGEN_CPU_EMITTER_H
 
+#include "codegen/TileSequences.h"
 #include "dialect/AttnOps.h"
 #include "dialect/target/TargetInfo.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -74,11 +75,6 @@ private:
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitStrips(attn::StripsOp op);
   LogicalResult emitIf(scf::IfOp op);
-
-  // Visit.cpp: sequences of tiles.
-  void emitVisit(attn::VisitOp op);
-  void emitCount(attn::CountOp op);
-  void emitAt(attn::AtOp op);
 
   // Storage.cpp: scratch, addresses, registers.
   Storage allocate(Value value);
@@ -185,11 +181,10 @@ private:
   IRMapping scalars; // scalars of the source function
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Storage> storages;
-  DenseMap<Value, Values> visits;     // ends of intervals: full ones, then boundary ones
-  DenseMap<Value, unsigned> fullEnds; // how many of them belong to full ones
-  Value prologueBytes;                // of the workspace
-  DenseSet<Value> written;            // tensors that the function stores to
-  SmallPtrSet<Operation *, 8> done;   // emitted with another op
+  TileSequences sequences{b, scalars};
+  Value prologueBytes;              // of the workspace
+  DenseSet<Value> written;          // tensors that the function stores to
+  SmallPtrSet<Operation *, 8> done; // emitted with another op
   Value scratchBase;
   int64_t scratch = 0; // bytes of an item
   unsigned stages = 0;

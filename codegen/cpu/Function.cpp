@@ -41,7 +41,7 @@ func::FuncOp Emitter::openFunction(const Twine &name, ArrayRef<Type> arguments, 
   scalars.clear();
   memories.clear();
   storages.clear();
-  visits.clear();
+  sequences.clear();
   b.setInsertionPointToEnd(module.getBody());
   auto function = func::FuncOp::create(b, name.str(), b.getFunctionType(arguments, results));
   b.setInsertionPointToEnd(function.addEntryBlock());

@@ -40,12 +40,8 @@ LogicalResult Emitter::emitOp(Operation *op) {
     return emitMap(map);
   if (auto scan = dyn_cast<ScanOp>(op))
     return emitScan(scan);
-  if (auto visit = dyn_cast<VisitOp>(op))
-    return emitVisit(visit), success();
-  if (auto count = dyn_cast<CountOp>(op))
-    return emitCount(count), success();
-  if (auto at = dyn_cast<AtOp>(op))
-    return emitAt(at), success();
+  if (TileSequences::handles(op))
+    return sequences.emit(op, [&](Block &body) { return emitBlock(body); });
   return emitSmall(op);
 }
 

@@ -15,6 +15,7 @@
 #define HEDDLE_CODEGEN_NVPTX_EMITTER_H
 
 #include "codegen/LowerToPtx.h"
+#include "codegen/TileSequences.h"
 #include "dialect/AttnOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -97,7 +98,7 @@ private:
   Value numItems(scf::ForallOp grid);
   void bindPositions(scf::ForallOp grid, Value item);
 
-  // Ops.cpp: one op after the other; scalars, control flow, sequences of tiles.
+  // Ops.cpp: one op after the other; scalars, control flow.
   LogicalResult emitBlock(Block &block);
   LogicalResult emitOp(Operation *op);
   LogicalResult emitSmall(Operation *op);
@@ -105,8 +106,6 @@ private:
   LogicalResult emitDim(Operation *op);
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitIf(scf::IfOp op);
-  void emitCount(attn::CountOp op);
-  void emitAt(attn::AtOp op);
 
   // Strips.cpp: a body per strip, or per row.
   LogicalResult emitStrips(attn::StripsOp op);
@@ -179,9 +178,8 @@ private:
   IRMapping scalars; // scalars of the source function
   DenseMap<Value, Memory> memories;
   DenseMap<Value, Storage> storages;
-  DenseMap<Value, Values> visits;     // ends of intervals: full ones, then boundary ones
-  DenseMap<Value, unsigned> fullEnds; // how many of them belong to full ones
-  DenseSet<Value> readBack;           // tensors that the stage both reads and writes
+  TileSequences sequences{b, scalars};
+  DenseSet<Value> readBack; // tensors that the stage both reads and writes
   std::optional<RowContext> context;
   Operation *rowStrips = nullptr; // the strips by row we are in
   Value prologueBytes;            // of the workspace

@@ -36,8 +36,7 @@ func::FuncOp Emitter::openFunction(const Twine &name, ArrayRef<Type> arguments, 
   scalars.clear();
   memories.clear();
   storages.clear();
-  visits.clear();
-  fullEnds.clear();
+  sequences.clear();
   readBack.clear();
   sharedUsed = sharedMost = sliceUsed = sliceMost = 0;
   b.setInsertionPointToEnd(module.getBody());

@@ -1,4 +1,4 @@
-//===- Ops.cpp - one op after the other: scalars, control flow, sequences of tiles -------------===//
+//===- Ops.cpp - one op after the other: scalars, control flow -------------------------------===//
 
 #include "codegen/nvptx/Emitter.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -37,19 +37,8 @@ LogicalResult Emitter::emitOp(Operation *op) {
     return emitTileOp(op), success();
   if (auto scan = dyn_cast<ScanOp>(op))
     return emitScan(scan), success();
-  if (auto visit = dyn_cast<VisitOp>(op)) {
-    Values &ends = visits[visit.getTiles()];
-    for (Value end : visit.getFull())
-      ends.push_back(scalars.lookup(end));
-    for (Value end : visit.getBoundary())
-      ends.push_back(scalars.lookup(end));
-    fullEnds[visit.getTiles()] = visit.getFull().size();
-    return success();
-  }
-  if (auto count = dyn_cast<CountOp>(op))
-    return emitCount(count), success();
-  if (auto at = dyn_cast<AtOp>(op))
-    return emitAt(at), success();
+  if (TileSequences::handles(op))
+    return sequences.emit(op, [&](Block &body) { return emitBlock(body); });
   return emitSmall(op);
 }
 
@@ -246,45 +235,4 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
     if (!isa<RankedTensorType>(result.getType()))
       scalars.map(result, branch.getResult(scalar++));
   return success();
-}
-
-//===--- Sequences of tiles as intervals -----------------------------------------------------===//
-
-/// Tiles of one interval; `lo to hi` is empty if hi <= lo.
-static Value lengthOf(ImplicitLocOpBuilder &b, Value lo, Value hi) {
-  Value length = arith::SubIOp::create(b, hi, lo);
-  return arith::MaxSIOp::create(b, length, arith::ConstantIndexOp::create(b, 0));
-}
-
-void Emitter::emitCount(CountOp op) {
-  const Values &ends = visits[op.getTiles()];
-  unsigned numFull = fullEnds[op.getTiles()];
-  Value all = index(0), full = all;
-  for (unsigned i = 0; i < ends.size(); i += 2) {
-    all = plus(all, lengthOf(b, ends[i], ends[i + 1]));
-    if (i + 2 == numFull)
-      full = all;
-  }
-  scalars.map(op.getFull(), full);
-  scalars.map(op.getAll(), all);
-}
-
-/// Total: beyond an end it is the tile there, of an empty sequence 0.
-void Emitter::emitAt(AtOp op) {
-  const Values &ends = visits[op.getTiles()];
-  Value n = arith::MaxSIOp::create(b, scalars.lookup(op.getN()), index(0)), result = index(0);
-  Value found = arith::ConstantIntOp::create(b, 0, 1);
-  for (unsigned i = 0; i < ends.size(); i += 2) {
-    Value length = lengthOf(b, ends[i], ends[i + 1]);
-    Value some = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, length, index(0));
-    Value in = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, n, length);
-    Value last = plus(ends[i + 1], index(-1));
-    Value here = arith::SelectOp::create(b, in, plus(ends[i], n), last);
-    Value open = arith::XOrIOp::create(b, found, arith::ConstantIntOp::create(b, 1, 1));
-    Value use = arith::AndIOp::create(b, open, some);
-    result = arith::SelectOp::create(b, use, here, result);
-    found = arith::OrIOp::create(b, found, arith::AndIOp::create(b, use, in));
-    n = arith::SubIOp::create(b, n, length);
-  }
-  scalars.map(op.getTile(), result);
 }

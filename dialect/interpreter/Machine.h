@@ -53,6 +53,7 @@ private:
   bool evalTile(mlir::Operation *op, bool &known);
   bool evalVisit(attn::VisitOp op);
   bool classify(attn::VisitOp op, Slot &out);
+  bool evalFilter(attn::FilterOp op);
   bool evalAccess(mlir::Operation *op);
   bool evalStrips(attn::StripsOp op);
   bool evalContract(attn::ContractOp op);

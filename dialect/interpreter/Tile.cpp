@@ -13,6 +13,8 @@ bool Machine::evalTile(Operation *op, bool &known) {
   known = true;
   if (auto visit = dyn_cast<VisitOp>(op))
     return evalVisit(visit);
+  if (auto filter = dyn_cast<FilterOp>(op))
+    return evalFilter(filter);
   if (auto count = dyn_cast<CountOp>(op)) {
     const Slot &tiles = env[count.getTiles()];
     set(op, {Array(double(tiles.numFull)), Array(double(tiles.tiles.size()))});
@@ -86,6 +88,25 @@ bool Machine::classify(VisitOp op, Slot &out) {
   }
   out.numFull = out.tiles.size();
   llvm::append_range(out.tiles, boundary);
+  return true;
+}
+
+bool Machine::evalFilter(FilterOp op) {
+  const std::vector<int64_t> all = env[op.getOf()].tiles;
+  Slot out;
+  std::vector<int64_t> boundary;
+  int64_t from = integer(op.getFrom()),
+          end = std::min<int64_t>(all.size(), from + FilterOp::length);
+  for (int64_t n = std::max<int64_t>(from, 0); n < end; ++n) {
+    Slots results;
+    if (!run(op.getBody().front(), {Array(double(all[n]))}, results))
+      return false;
+    if (results[0].array.data[0] != 0)
+      (results[1].array.data[0] != 0 ? out.tiles : boundary).push_back(all[n]);
+  }
+  out.numFull = out.tiles.size();
+  llvm::append_range(out.tiles, boundary);
+  set(op, {out});
   return true;
 }
 

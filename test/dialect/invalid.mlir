@@ -116,3 +116,27 @@ func.func @map_c4_reduces_the_other_way(%q: tensor<96x64xf32>) {
   } : (tensor<96x64xf32>) -> (tensor<96x64xf32>, tensor<96xf32>)
   return
 }
+
+// -----
+
+func.func @filter_c1_takes_a_position(%t: !attn.tiles, %i: index) {
+  // expected-error @below {{expected a body that takes ('index'), got ('i32')}}
+  %u = attn.filter %t from %i {
+  ^bb0(%tile: i32):
+    %c = arith.constant true
+    attn.yield %c, %c : i1, i1
+  }
+  return
+}
+
+// -----
+
+func.func @filter_c1_yields_one_answer(%t: !attn.tiles, %i: index) {
+  // expected-error @below {{expected a body that yields ('i1', 'i1'), got ('i1')}}
+  %u = attn.filter %t from %i {
+  ^bb0(%tile: index):
+    %c = arith.constant true
+    attn.yield %c : i1
+  }
+  return
+}
