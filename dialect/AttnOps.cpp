@@ -110,6 +110,7 @@ LogicalResult AttendOp::verify() {
       failed(verifyRegion(*this, getScore(), "score", pair, 1, f32)) ||
       failed(verifyRegion(*this, getKeep(), "keep", pair, 0, i1)) ||
       failed(verifyRegion(*this, getSink(), "sink", rows, 0, f32)) ||
+      failed(verifyRegion(*this, getPrior(), "prior", rows + e, 0, f32)) ||
       failed(verifyRegion(*this, getMap(), "map", pair, 1, f32)) ||
       failed(verifyRegion(*this, getDivide(), "divide", rows, 1, f32)) ||
       failed(verifyRegion(*this, getGate(), "gate", rows + e, 0, f32))) // C1
@@ -125,6 +126,8 @@ LogicalResult AttendOp::verify() {
   if (softmax != getMap().empty() || (softmax && !getDivide().empty()) ||
       (!softmax && !getSink().empty())) // C3
     return emitOpError("expected 'sink' with softmax only, 'map' and 'divide' with map only");
+  if (!getPrior().empty() && (getSink().empty() || getValue().empty())) // C3
+    return emitOpError("expected a sink and a value with 'prior'");
   return verifyOutputs(*this, [&](Output which) -> int64_t { // C3, C4, C5
     if (which == Output::out)
       return rows + e;

@@ -20,17 +20,19 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     raw(R, K) = sum_d query(R, d) key(R, K, d)                      0 without query and key
     s(R, K)   = score(R, K, scale * row_scale(R) * raw)             score is the identity if absent
     P(R)      = { K : keep(R, K) }                                  all if absent
-    softmax:    p = exp(s - lse), lse = log sum_P exp(s); `sink`(R) adds exp(sink) to the sum
+    softmax:    p = exp(s - lse), lse = log sum_P exp(s); `sink`(R) adds exp(sink) to the sum: a kept pair
+                of that score, whose value is `prior`(R, e), or 0
     map:        p = map(R, K, s) / divide(R, sum_P map(R, K, s))    no divide: divided by 1
     out(R, e) = gate(R, e) sum_P p(R, K) value(R, K, e)             no gate: as it is; where it is 0: 0
     ```
-    A row that keeps nothing has out 0 and lse -inf (with a sink: the sink). What is outside P reaches
+    A row that keeps nothing has out 0 and lse -inf (with a sink: the prior and the sink). What is outside P reaches
     no result, whatever it is. Indices are `index`, numbers f32, keep is i1. `out` and `lse` name the
     tensors written and are the results, of the same types, in this order.
 
     - (C1) each region takes the indices above, in order, then its number; it yields one number, or i1.
     - (C2) query and key come together, with a positive depth; a value comes with `out`, a gate with a value.
-    - (C3) `sink` and `lse` belong to softmax; `map` and `divide` to map, which needs its `map`.
+    - (C3) `sink` and `lse` belong to softmax; `map` and `divide` to map, which needs its `map`. A prior
+      comes with a sink and a value.
     - (C4) `out` has the axes R and, with columns, e; `lse` has the axes R.
     - (C5) results have the types of the tensors written.
     ```mlir
@@ -48,15 +50,15 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
                        OptionalAttr<Attn_ScheduleAttr>:$schedule);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region AnyRegion:$query, AnyRegion:$key, AnyRegion:$value, AnyRegion:$row_scale,
-                        AnyRegion:$score, AnyRegion:$keep, AnyRegion:$sink, AnyRegion:$map,
-                        AnyRegion:$divide, AnyRegion:$gate);
+                        AnyRegion:$score, AnyRegion:$keep, AnyRegion:$sink, AnyRegion:$prior,
+                        AnyRegion:$map, AnyRegion:$divide, AnyRegion:$gate);
   let assemblyFormat = [{
     custom<Plain>($normaliser) `rows` `(` $rows `)` `keys` `(` $keys `)` `depth` $depth
     `columns` $columns (`scale` $scale^)? custom<Outputs>($outs, type($outs), $outputs)
     (`schedule` $schedule^)? attr-dict-with-keyword
     (`query` $query^)? (`key` $key^)? (`value` $value^)? (`row_scale` $row_scale^)?
-    (`score` $score^)? (`keep` $keep^)? (`sink` $sink^)? (`map` $map^)? (`divide` $divide^)?
-    (`gate` $gate^)? (`->` type($results)^)?
+    (`score` $score^)? (`keep` $keep^)? (`sink` $sink^)? (`prior` $prior^)? (`map` $map^)?
+    (`divide` $divide^)? (`gate` $gate^)? (`->` type($results)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

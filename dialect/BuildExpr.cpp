@@ -278,10 +278,15 @@ Value ExprBuilder::buildCall(const Expr &expr) {
     return math::RsqrtOp::create(b, loc, x);
   case ExprFunction::Tanh:
     return math::TanhOp::create(b, loc, x);
-  case ExprFunction::Sigmoid: { // 1 / (1 + exp(-x)): exact at both ends
-    Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, x));
-    Value one = number(loc, 1);
-    return arith::DivFOp::create(b, loc, one, arith::AddFOp::create(b, loc, e, one));
+  case ExprFunction::Sigmoid: { // 1 or e over 1 + e, e = exp(-|x|): exact at both ends
+    Value size = math::AbsFOp::create(b, loc, x), one = number(loc, 1);
+    Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, size));
+    Value sum = arith::AddFOp::create(b, loc, e, one); // 1 to 2: a refined reciprocal will do
+    auto refined = arith::FastMathFlags::arcp | arith::FastMathFlags::ninf |
+                   arith::FastMathFlags::contract; // LLVM takes none without the three
+    Value r = arith::DivFOp::create(b, loc, one, sum, refined);
+    Value positive = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, number(loc, 0));
+    return arith::SelectOp::create(b, loc, positive, r, arith::MulFOp::create(b, loc, r, e));
   }
   case ExprFunction::Sin:
     return math::SinOp::create(b, loc, x);

@@ -173,16 +173,17 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
     region(op.getKeep(), source.mask, pair, {}, body.offset);
   if (body.sink)
     region(op.getSink(), body.sink, rows, {}, body.offset);
+  Ranges rowsE = rows;
+  if (body.column)
+    rowsE.push_back(&*body.column);
+  if (body.prior && hasOut)
+    region(op.getPrior(), body.prior, rowsE, {}, body.offset);
   if (!softmax)
     region(op.getMap(), source.map, pair, {ExprSpecial::Score}, body.offset);
   if (body.divide)
     region(op.getDivide(), body.divide, rows, {ExprSpecial::Sum}, body.offset);
-  if (hasOut && (!body.gate->isNumber() || body.gate->floatValue != 1)) {
-    Ranges rowsE = rows;
-    if (body.column)
-      rowsE.push_back(&*body.column);
+  if (hasOut && (!body.gate->isNumber() || body.gate->floatValue != 1))
     region(op.getGate(), body.gate, rowsE, {}, body.offset);
-  }
   return SmallVector<Value>(op.getResults());
 }
 

@@ -8,32 +8,6 @@ using namespace heddle;
 namespace {
 constexpr uint32_t mostNodes = 2048; // of an expression that grows
 
-/// An expression with indices and reads of one tensor replaced.
-class Rewriter {
-public:
-  std::map<std::string, ExprRef> indices;
-  std::string tensor;
-  std::function<ExprRef(const Expr &read)> value; // of a read of `tensor`
-
-  ExprRef run(const ExprRef &expr) {
-    if (expr->kind == ExprKind::Index) {
-      auto found = indices.find(expr->name);
-      return found == indices.end() ? expr : found->second;
-    }
-    if (!tensor.empty() && expr->kind == ExprKind::Read && expr->name == tensor)
-      return value(*expr);
-    if (expr->args.empty())
-      return expr;
-    auto copy = std::make_shared<Expr>(*expr);
-    copy->treeSize = 1;
-    for (ExprRef &arg : copy->args) {
-      arg = run(arg);
-      copy->treeSize += arg->treeSize;
-    }
-    return copy;
-  }
-};
-
 struct Uses {
   int count = 0;
   bool inDot = false;
@@ -81,7 +55,7 @@ ExprRef &placeOf(SpecStep &step) {
 /// range.
 ExprRef valueAt(const ComputeStep &producer, const Expr &read,
                 const std::vector<const IndexRange *> &ranges) {
-  Rewriter rewriter;
+  std::map<std::string, ExprRef> indices;
   for (size_t i = 0; i < producer.index.size(); ++i) {
     const IndexRange &axis = producer.index[i];
     ExprRef at = read.args[i];
@@ -92,9 +66,12 @@ ExprRef valueAt(const ComputeStep &producer, const Expr &read,
       ExprRef last = makeBinary(BinaryOp::Sub, axis.extent.size, makeInt(1));
       at = makeCall(ExprFunction::Max, {makeCall(ExprFunction::Min, {at, last}), makeInt(0)});
     }
-    rewriter.indices[axis.name] = at;
+    indices[axis.name] = at;
   }
-  return rewriter.run(producer.value);
+  return rewrite(producer.value, [&](const ExprRef &node) -> ExprRef {
+    auto found = node->kind == ExprKind::Index ? indices.find(node->name) : indices.end();
+    return found == indices.end() ? nullptr : found->second;
+  });
 }
 
 /// Puts step `number` into its only reader, if that may be.
@@ -132,10 +109,10 @@ bool fuse(Spec &spec, size_t number) {
     if (std::none_of(read->args.begin(), read->args.end(),
                      [&](const ExprRef &arg) { return arg->isIndex(range->name); }))
       return false;
-  Rewriter rewriter;
-  rewriter.tensor = tensor->name;
-  rewriter.value = [&](const Expr &read) { return valueAt(*producer, read, ranges); };
-  ExprRef fused = rewriter.run(place);
+  ExprRef fused = rewrite(place, [&](const ExprRef &node) -> ExprRef {
+    bool taken = node->kind == ExprKind::Read && node->name == tensor->name;
+    return taken ? valueAt(*producer, *node, ranges) : nullptr;
+  });
   if (fused->treeSize > mostNodes)
     return false;
   ExprRef before = place;

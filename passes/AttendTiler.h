@@ -31,6 +31,7 @@ private:
   Value rowVector(Region &region);
   Value keySide(Region &region, Value k0, Value kp, int64_t width);
   SmallVector<Value> initial();
+  Value prior(Value weight);
   SmallVector<Value> overKeys();
   SmallVector<Value> keyTile(Value n, Value full, Value tiles, ValueRange carried);
   Value keep(OpBuilder &body, Value qi, Value ki);

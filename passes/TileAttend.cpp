@@ -159,8 +159,25 @@ SmallVector<Value> AttendTiler::initial() {
     carried.assign(countsKept() ? 2 : 1, splatConstant(b, loc, {Q}, 0));
   }
   if (hasOut())
-    carried.push_back(splatConstant(b, loc, {Q, width()}, 0));
+    carried.push_back(op.getPrior().empty() ? splatConstant(b, loc, {Q, width()}, 0)
+                                            : prior(carried[1]));
   return carried;
+}
+
+/// The value of the sink, weighted as the sink is; where that is nothing, nothing.
+Value AttendTiler::prior(Value weight) {
+  TileRows rows{rowAxis, q0, N, qp, int64_t(op.getColumns())};
+  Value tile = tileOf(b, once, memory, op.getPrior(), rows, 1,
+                      [&](RegionCloner &c) { bind(c, op.getPrior(), qp, Value()); });
+  MapOperands operands{{}, {weight}, {}};
+  (op.getColumns() ? operands.tiles : operands.rows).push_back(tile);
+  return buildMap(b, loc, tileType(b, {Q, width()}), operands, [&](OpBuilder &body, ValueRange args) {
+           Value none = floatConstant(body, loc, 0);
+           Value x = args[op.getColumns() ? 0 : 1], w = args[op.getColumns() ? 1 : 0];
+           Value empty = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OEQ, w, none);
+           return arith::SelectOp::create(body, loc, empty, none,
+                                          arith::MulFOp::create(body, loc, w, x));
+         }).first;
 }
 
 SmallVector<Value> AttendTiler::overKeys() {

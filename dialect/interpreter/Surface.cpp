@@ -252,10 +252,21 @@ bool Machine::attendRow(Attend &attend, ArrayRef<int64_t> row, int64_t number) {
   std::fill(out, out + columns, 0.0);
   if (!none && !weighValues(attend, row, kept, weight, out))
     return false;
+  std::vector<Array> column = indexArrays({columns}, {columns});
+  if (!op.getPrior().empty()) {
+    Array prior, sink;
+    if (!region(op.getSink(), row, {}, {}, sink) ||
+        !region(op.getPrior(), row, op.getColumns() > 0 ? ArrayRef(column) : ArrayRef<Array>(), {}, prior))
+      return false;
+    double share = lse == -infinity ? 0 : rounded(std::exp(sink.data[0] - lse));
+    for (int64_t e = 0; e < columns && share != 0; ++e) {
+      double term = share * prior.at(e);
+      out[e] = rounded(out[e] + (options.magnitudes ? std::fabs(term) : term));
+    }
+  }
   if (op.getGate().empty())
     return true;
   Array gate;
-  std::vector<Array> column = indexArrays({columns}, {columns});
   if (!region(op.getGate(), row, op.getColumns() > 0 ? ArrayRef(column) : ArrayRef<Array>(), {},
               gate))
     return false;

@@ -143,6 +143,31 @@ static void walkOnce(const ExprRef &expr, std::set<const Expr *> &seen,
     walkOnce(arg, seen, visit);
   visit(*expr);
 }
+ExprRef heddle::rewrite(const ExprRef &expr,
+                        const std::function<ExprRef(const ExprRef &)> &replace) {
+  if (ExprRef other = replace(expr))
+    return other;
+  if (expr->args.empty())
+    return expr;
+  auto copy = std::make_shared<Expr>(*expr);
+  copy->treeSize = 1;
+  for (ExprRef &arg : copy->args) {
+    arg = rewrite(arg, replace);
+    copy->treeSize += arg->treeSize;
+  }
+  return copy;
+}
+
+bool heddle::isSame(const ExprRef &a, const ExprRef &b) {
+  if (a == b)
+    return true;
+  bool same = a->kind == b->kind && a->type == b->type && a->name == b->name &&
+              a->intValue == b->intValue && a->floatValue == b->floatValue &&
+              a->special == b->special && a->unary == b->unary && a->binary == b->binary &&
+              a->function == b->function && a->treeSize == b->treeSize;
+  return same && std::equal(a->args.begin(), a->args.end(), b->args.begin(), b->args.end(), isSame);
+}
+
 void heddle::walk(const ExprRef &expr, const std::function<void(const Expr &)> &visit) {
   std::set<const Expr *> seen;
   walkOnce(expr, seen, visit);

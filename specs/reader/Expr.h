@@ -152,6 +152,10 @@ ExprRef makeRead(std::string tensor, std::vector<ExprRef> subscripts, ExprType t
 /// `expr` as a Float: itself, a float literal, or an IntToFloat.
 ExprRef makeFloatOf(ExprRef expr);
 
+/// A copy in which each node, from the root down, for which `replace` gives an expression is that expression.
+ExprRef rewrite(const ExprRef &expr, const std::function<ExprRef(const ExprRef &)> &replace);
+/// Are two expressions the same, wherever they are written?
+bool isSame(const ExprRef &a, const ExprRef &b);
 /// Calls `visit` on every node, shared ones once, arguments first.
 void walk(const ExprRef &expr, const std::function<void(const Expr &)> &visit);
 /// Does any node satisfy `test`?

@@ -12,7 +12,7 @@ static void each(const AttendStep &body, const std::function<void(const ExprRef 
     for (const ExprRef &expr : s.statValues)
       visit(expr);
   }
-  for (const ExprRef &expr : {body.offset, body.sink, body.divide, body.gate})
+  for (const ExprRef &expr : {body.offset, body.sink, body.prior, body.divide, body.gate})
     visit(expr);
 }
 

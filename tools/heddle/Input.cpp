@@ -3,6 +3,8 @@
 #include "Input.h"
 #include "dialect/CheckSupported.h"
 #include "dialect/FuseSteps.h"
+#include "dialect/SplitClasses.h"
+#include "dialect/SplitSources.h"
 #include "specs/reader/SpecReader.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -167,6 +169,8 @@ std::optional<Input> heddle::readInput(const opt::InputArgList &args, bool shape
   if (!good)
     return std::nullopt;
   input.spec = std::move(*spec);
+  splitSources(input.spec);
+  splitClasses(input.spec);
   fuseSteps(input.spec);
   code = exitUsage;
   if (!checkShape(input))
