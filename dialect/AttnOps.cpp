@@ -111,6 +111,8 @@ LogicalResult AttendOp::verify() {
       failed(verifyRegion(*this, getKeep(), "keep", pair, 0, i1)) ||
       failed(verifyRegion(*this, getSink(), "sink", rows, 0, f32)) ||
       failed(verifyRegion(*this, getPrior(), "prior", rows + e, 0, f32)) ||
+      failed(verifyRegion(*this, getGrouped(), "grouped", pair, 0, i1)) ||
+      failed(verifyRegion(*this, getLeader(), "leader", pair, 0, i1)) ||
       failed(verifyRegion(*this, getMap(), "map", pair, 1, f32)) ||
       failed(verifyRegion(*this, getDivide(), "divide", rows, 1, f32)) ||
       failed(verifyRegion(*this, getGate(), "gate", rows + e, 0, f32))) // C1
@@ -128,6 +130,11 @@ LogicalResult AttendOp::verify() {
     return emitOpError("expected 'sink' with softmax only, 'map' and 'divide' with map only");
   if (!getPrior().empty() && (getSink().empty() || getValue().empty())) // C3
     return emitOpError("expected a sink and a value with 'prior'");
+  bool nested = getGroup() != 0;
+  if (nested != !getGrouped().empty() || nested != !getLeader().empty() || int64_t(getGroup()) < 0 ||
+      (nested && (!softmax || getKeys().size() != 1 || !getSink().empty()))) // C6
+    return emitOpError("expected a positive 'group' with 'grouped' and 'leader', of a softmax over one "
+                       "key index without a sink");
   return verifyOutputs(*this, [&](Output which) -> int64_t { // C3, C4, C5
     if (which == Output::out)
       return rows + e;

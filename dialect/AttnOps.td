@@ -22,6 +22,9 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     P(R)      = { K : keep(R, K) }                                  all if absent
     softmax:    p = exp(s - lse), lse = log sum_P exp(s); `sink`(R) adds exp(sink) to the sum: a kept pair
                 of that score, whose value is `prior`(R, e), or 0
+    softmax, nested in groups of `group` keys, K div `group` equal: a pair that is `grouped`(R, K) is the
+                `leader`(R, K) of its group, or a member. Sums go over pairs in no group and leaders; a
+                leader has p = 0, its share goes to the members of its group, by softmax among them
     map:        p = map(R, K, s) / divide(R, sum_P map(R, K, s))    no divide: divided by 1
     out(R, e) = gate(R, e) sum_P p(R, K) value(R, K, e)             no gate: as it is; where it is 0: 0
     ```
@@ -33,6 +36,7 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     - (C2) query and key come together, with a positive depth; a value comes with `out`, a gate with a value.
     - (C3) `sink` and `lse` belong to softmax; `map` and `divide` to map, which needs its `map`. A prior
       comes with a sink and a value.
+    - (C6) a `group` comes with softmax, one key index, `grouped` and `leader`, and without a sink.
     - (C4) `out` has the axes R and, with columns, e; `lse` has the axes R.
     - (C5) results have the types of the tensors written.
     ```mlir
@@ -44,21 +48,22 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     ```
   }];
   let arguments = (ins Attn_NormaliserAttr:$normaliser, Variadic<Index>:$rows, Variadic<Index>:$keys,
-                       I64Attr:$depth, I64Attr:$columns,
+                       I64Attr:$depth, I64Attr:$columns, DefaultValuedAttr<I64Attr, "0">:$group,
                        DefaultValuedAttr<F64Attr, "1.0">:$scale,
                        Variadic<AnyRankedTensor>:$outs, DenseI32ArrayAttr:$outputs,
                        OptionalAttr<Attn_ScheduleAttr>:$schedule);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region AnyRegion:$query, AnyRegion:$key, AnyRegion:$value, AnyRegion:$row_scale,
                         AnyRegion:$score, AnyRegion:$keep, AnyRegion:$sink, AnyRegion:$prior,
-                        AnyRegion:$map, AnyRegion:$divide, AnyRegion:$gate);
+                        AnyRegion:$grouped, AnyRegion:$leader, AnyRegion:$map, AnyRegion:$divide,
+                        AnyRegion:$gate);
   let assemblyFormat = [{
     custom<Plain>($normaliser) `rows` `(` $rows `)` `keys` `(` $keys `)` `depth` $depth
-    `columns` $columns (`scale` $scale^)? custom<Outputs>($outs, type($outs), $outputs)
+    `columns` $columns (`group` $group^)? (`scale` $scale^)? custom<Outputs>($outs, type($outs), $outputs)
     (`schedule` $schedule^)? attr-dict-with-keyword
     (`query` $query^)? (`key` $key^)? (`value` $value^)? (`row_scale` $row_scale^)?
-    (`score` $score^)? (`keep` $keep^)? (`sink` $sink^)? (`prior` $prior^)? (`map` $map^)?
-    (`divide` $divide^)? (`gate` $gate^)? (`->` type($results)^)?
+    (`score` $score^)? (`keep` $keep^)? (`sink` $sink^)? (`prior` $prior^)?
+    (`grouped` $grouped^)? (`leader` $leader^)? (`map` $map^)? (`divide` $divide^)? (`gate` $gate^)? (`->` type($results)^)?
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -150,13 +150,15 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
   outputs(step, outs, names);
   bool hasOut = llvm::is_contained(names, int32_t(Output::out));
   std::optional<ExprValue> scale = evaluateConstant(*source.scale, values.constants);
-  bool softmax = body.normalize == NormalizeKind::Softmax;
+  NestedGroups groups = nestedGroups(body);
+  bool softmax = body.normalize == NormalizeKind::Softmax || groups.size;
   auto normaliser =
       NormaliserAttr::get(b.getContext(), softmax ? Normaliser::softmax : Normaliser::map);
   auto op = AttendOp::create(b, loc, TypeRange(ValueRange(outs)), normaliser, rowSizes,
                              sizeOf(source.keys.front()),
                              b.getI64IntegerAttr(source.query ? constantSize(source.depth) : 0),
                              b.getI64IntegerAttr(hasOut ? constantSize(body.column) : 0),
+                             b.getI64IntegerAttr(groups.size),
                              b.getF64FloatAttr(scale ? scale->asFloat() : 1), outs,
                              b.getDenseI32ArrayAttr(names), ScheduleAttr());
   if (source.query) {
@@ -178,6 +180,10 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
     rowsE.push_back(&*body.column);
   if (body.prior && hasOut)
     region(op.getPrior(), body.prior, rowsE, {}, body.offset);
+  if (groups.size) {
+    region(op.getGrouped(), groups.grouped, pair, {}, body.offset);
+    region(op.getLeader(), source.leader, pair, {}, body.offset);
+  }
   if (!softmax)
     region(op.getMap(), source.map, pair, {ExprSpecial::Score}, body.offset);
   if (body.divide)

@@ -187,6 +187,7 @@ bool Splitter::attends(StepChain &chain) {
 
 /// The log of the whole sum, the classes' shares of it, the statistics.
 void Splitter::joinRows(StepChain &chain) {
+  chain.name = step.outputs.front().tensor;
   ExprRef high = lses.front(), sum;
   for (const ExprRef &lse : lses)
     high = makeCall(ExprFunction::Max, {high, lse});
@@ -207,7 +208,7 @@ void Splitter::joinRows(StepChain &chain) {
       if (const ExprRef &part = statParts[s][i])
         total = add(total, atRow(part, shares[i]));
     const std::string &name = body.stats[s].name;
-    statistics[name] = chain.compute(name, total, rows, step);
+    statistics[name] = chain.compute("stat." + name, total, rows, step);
     if (const SpecTensor *tensor = spec.findOutput(at, name))
       chain.computeInto(*tensor, statistics[name], rows, step);
   }

@@ -20,14 +20,51 @@ static std::string obstacleOf(const Expr &node) {
   return shift && !smallCount ? "a shift by a count that is no constant from 0 to 30" : "";
 }
 
+/// The number c of `index op c`; else 0.
+static int64_t divisorOf(const ExprRef &expr, BinaryOp op, const std::string &index) {
+  if (expr->kind != ExprKind::Binary || expr->binary != op || !expr->args[0]->isIndex(index) ||
+      !expr->args[1]->isNumber())
+    return 0;
+  return expr->args[1]->intValue;
+}
+
+NestedGroups heddle::nestedGroups(const AttendStep &step) {
+  if (step.normalize != NormalizeKind::Nested || step.sources.size() != 1 || step.sink ||
+      step.sources.front().keys.size() != 1)
+    return {};
+  const AttendSource &source = step.sources.front();
+  const std::string &key = source.keys.front().name;
+  NestedGroups groups;
+  ExprRef number = source.group;
+  groups.grouped = makeBool(true);
+  if (number->kind == ExprKind::Select && number->args[2]->isNumber() &&
+      number->args[2]->intValue < 0) {
+    groups.grouped = number->args[0];
+    number = number->args[1];
+  }
+  groups.size = divisorOf(number, BinaryOp::FloorDiv, key);
+  const ExprRef &leader = source.leader;
+  auto varies = [](const Expr &node) {
+    return node.kind == ExprKind::Index || node.kind == ExprKind::Special ||
+           node.kind == ExprKind::Read;
+  };
+  bool one = leader->kind == ExprKind::Binary && leader->binary == BinaryOp::Eq &&
+             !anyNode(leader->args[1], varies) &&
+             divisorOf(leader->args[0], BinaryOp::Mod, key) == groups.size;
+  constexpr int64_t least = 2, most = 256;
+  if (!one || groups.size < least || groups.size > most)
+    return {};
+  return groups;
+}
+
 static std::string obstacleOf(const AttendStep &body) {
   const AttendSource &source = body.sources.front();
   if (body.sources.size() != 1)
     return "several key sources";
   if (body.normalize == NormalizeKind::Given)
     return "normalize 'given'";
-  if (body.normalize == NormalizeKind::Nested)
-    return "normalize 'nested'";
+  if (body.normalize == NormalizeKind::Nested && !nestedGroups(body).size)
+    return "normalize 'nested', not by runs of 2 to 256 keys with one leader each";
   if (!body.stats.empty())
     return "statistics";
   if (body.rows.empty())

@@ -11,6 +11,13 @@ namespace heddle {
 /// it can. Other steps never are.
 std::string tileObstacle(const SpecStep &step);
 
+/// The groups of a nested softmax that tiles can hold: runs of `size` keys, each with one leader.
+struct NestedGroups {
+  int64_t size = 0; // 0: there are none
+  ExprRef grouped;  // Bool of R, K
+};
+NestedGroups nestedGroups(const AttendStep &step);
+
 } // namespace heddle
 
 #endif // HEDDLE_DIALECT_TILEOBSTACLE_H

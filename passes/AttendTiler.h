@@ -37,6 +37,11 @@ private:
   Value keep(OpBuilder &body, Value qi, Value ki);
   Value dropUnkept(Value v, Value kp, Value full);
   Value scores(OpBuilder &body, Value e, Value qi, Value ki);
+  /// Scores of a tile that is one group, its largest, and a leader without members (-inf: none).
+  struct NestedScores {
+    Value scores, high, orphan;
+  };
+  NestedScores nest(OpBuilder &s, Value x, Value qs, Value kp);
   SmallVector<Value> strip(OpBuilder &s, Value k, Value v, Value kp, Value full, ValueRange args);
   Value anyKept(OpBuilder &s, Value qs, Value kp, Value full, Value before);
   Value quotient(OpBuilder &body, Value o, Value sum, Value qi, Value any);

@@ -116,12 +116,14 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
   }
 
   template <typename OpT>
-  LogicalResult choose(OpT op, const TargetInfo &target, bool oneRow, bool masked) {
+  LogicalResult choose(OpT op, const TargetInfo &target, bool oneRow, bool masked, int64_t group) {
     int64_t depth = std::max(op.getDepth(), op.getColumns());
     Choice c = target.kind == TargetKind::Cpu ? chooseCpu(target, depth, masked)
                                               : chooseGpu(target, depth);
     if (failed(wish(c)))
       return failure();
+    if (group) // a tile of keys is a group: no wish can cut it
+      c.key = group;
     if (oneRow) // keys differ from row to row: no wish can tile them
       c.query = c.strip = 1;
     if (c.query && c.strip && c.query % c.strip)
@@ -153,10 +155,10 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
       return signalPassFailure();
     }
     for (auto op : getOperation().getOps<AttendOp>())
-      if (failed(choose(op, *info, !tileRow(op), !op.getKeep().empty())))
+      if (failed(choose(op, *info, !tileRow(op), !op.getKeep().empty(), op.getGroup())))
         return signalPassFailure();
     for (auto op : getOperation().getOps<RecurOp>())
-      if (failed(choose(op, *info, false, false)))
+      if (failed(choose(op, *info, false, false, 0)))
         return signalPassFailure();
   }
 };

@@ -259,12 +259,13 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, 
   if (x)
     masked.tiles.push_back(x);
   double outside = softmax() ? -infinity : 0;
-  auto [y, reduced] = buildMap(s, loc, pairs, masked, [&](OpBuilder &body, ValueRange in) {
+  auto [kept, most] = buildMap(s, loc, pairs, masked, [&](OpBuilder &body, ValueRange in) {
     Value e = x ? in[0] : floatConstant(body, loc, 0), qi = in[x ? 1 : 0], ki = in[x ? 2 : 1];
     Value kept = arith::OrIOp::create(body, loc, full, keep(body, qi, ki));
     return arith::SelectOp::create(body, loc, kept, scores(body, e, qi, ki),
                                    floatConstant(body, loc, outside));
   });
+  Value y = kept, reduced = most;
   if (!softmax()) {
     SmallVector<Value> next = {arith::AddFOp::create(s, loc, sum, reduced)};
     if (countsKept())
@@ -274,7 +275,11 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, 
           ContractOp::create(s, loc, o.getType(), y, v, o, Value(), UnitAttr(), UnitAttr()));
     return next;
   }
-  Value m = args[1];
+  Value m = args[1], orphan;
+  if (op.getGroup()) {
+    NestedScores nested = nest(s, y, qs, kp);
+    y = nested.scores, reduced = nested.high, orphan = nested.orphan;
+  }
   Value high = arith::MaximumFOp::create(s, loc, m, reduced);
   Value alpha = exp(s, arith::SubFOp::create(s, loc, m, high));
   MapOperands weights{{y}, {high}, {}, Combine::add, Axis::row};
@@ -282,6 +287,8 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, 
     return exp(body, arith::SubFOp::create(body, loc, in[0], in[1]));
   });
   Value rescaled = arith::MulFOp::create(s, loc, sum, alpha);
+  if (orphan)
+    ps = arith::AddFOp::create(s, loc, ps, exp(s, arith::SubFOp::create(s, loc, orphan, high)));
   SmallVector<Value> next = {high, arith::AddFOp::create(s, loc, rescaled, ps)};
   if (o)
     next.push_back(ContractOp::create(s, loc, o.getType(), p, v, o, alpha, UnitAttr(), UnitAttr()));

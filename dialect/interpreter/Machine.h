@@ -79,6 +79,8 @@ private:
               Array &scores);
   bool weights(Attend &attend, llvm::ArrayRef<int64_t> row, llvm::ArrayRef<char> kept,
                Array &weights, double &lse, bool &none);
+  bool nestedWeights(Attend &attend, llvm::ArrayRef<int64_t> row, llvm::ArrayRef<char> kept,
+                     const Array &score, Array &weights, double &lse, bool &none);
   bool weighValues(Attend &attend, llvm::ArrayRef<int64_t> row, llvm::ArrayRef<char> kept,
                    const Array &weights, double *out);
   bool evalRecur(attn::RecurOp op);

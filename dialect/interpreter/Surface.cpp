@@ -179,6 +179,8 @@ bool Machine::weights(Attend &attend, ArrayRef<int64_t> row, ArrayRef<char> kept
     return false;
   result = Array(ArrayRef<int64_t>{attend.numKeys});
   double sum = 0;
+  if (op.getGroup())
+    return nestedWeights(attend, row, kept, score, result, lse, none);
   if (isSoftmax) {
     double high = -infinity;
     for (int64_t k = 0; k < attend.numKeys; ++k)
@@ -210,6 +212,52 @@ bool Machine::weights(Attend &attend, ArrayRef<int64_t> row, ArrayRef<char> kept
   }
   for (double &x : result.data)
     x = rounded(x / divisor.data[0]);
+  return true;
+}
+
+/// Softmax over pairs in no group and leaders; a leader's share goes to the members of its group.
+bool Machine::nestedWeights(Attend &attend, ArrayRef<int64_t> row, ArrayRef<char> kept,
+                            const Array &score, Array &result, double &lse, bool &none) {
+  AttendOp op = attend.op;
+  Array grouped, leader;
+  if (!region(op.getGrouped(), row, attend.keys, {}, grouped) ||
+      !region(op.getLeader(), row, attend.keys, {}, leader))
+    return false;
+  struct Group {
+    double share = 0, high = -infinity, sum = 0; // the leaders' share; of the members
+  };
+  std::vector<Group> groups(attend.numKeys / op.getGroup() + 1);
+  auto member = [&](int64_t k) { return grouped.at(k) != 0 && leader.at(k) == 0; };
+  double high = -infinity, sum = 0;
+  for (int64_t k = 0; k < attend.numKeys; ++k) {
+    double &most = member(k) ? groups[k / op.getGroup()].high : high;
+    if (kept[k])
+      most = combineScalars(Combine::max, most, score.at(k));
+  }
+  none = high == -infinity;
+  if (none)
+    return true;
+  for (int64_t k = 0; k < attend.numKeys; ++k) {
+    Group &group = groups[k / op.getGroup()];
+    double top = member(k) ? group.high : high;
+    if (!kept[k] || top == -infinity)
+      continue;
+    double weight = rounded(std::exp(rounded(score.at(k) - top)));
+    if (member(k))
+      group.sum = rounded(group.sum + weight);
+    else
+      sum = rounded(sum + weight);
+    if (grouped.at(k) != 0 && leader.at(k) != 0)
+      group.share = rounded(group.share + weight);
+    else
+      result.data[k] = weight;
+  }
+  lse = rounded(high + rounded(std::log(sum)));
+  for (int64_t k = 0; k < attend.numKeys; ++k) {
+    const Group &group = groups[k / op.getGroup()];
+    double factor = !member(k) ? 1 : group.sum > 0 ? rounded(group.share / group.sum) : 0;
+    result.data[k] = rounded(rounded(result.data[k] * factor) / sum);
+  }
   return true;
 }
 
