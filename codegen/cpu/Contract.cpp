@@ -200,9 +200,31 @@ void Emitter::materialise(Value value) {
   storages[value] = tile;
 }
 
+/// A tile that is cut into strips elsewhere, row by row: a query and a key may be the same values.
+Storage Emitter::rowByRow(const Storage &tile) {
+  Storage result = allocateTile(tile.rows, tile.cols, 0, tile.element);
+  loop(index(0), index(tile.rows), 1, {}, [&](Value r, ValueRange) {
+    loop(index(0), index(tile.cols), 1, {}, [&](Value c, ValueRange) {
+      Value x = loadScalar(tile.base, elementAddress(tile, r, c), tile.element);
+      LLVM::StoreOp::create(
+          b, x, address(result.base, elementAddress(result, r, c), tile.element), 4);
+      return Values();
+    });
+    return Values();
+  });
+  return result;
+}
+
 LogicalResult Emitter::emitContract(ContractOp op) {
   materialise(op.getLhs());
   materialise(op.getRhs());
+  if (of(op.getLhs()).width && of(op.getRhs()).width && !op.getLhsT()) {
+    Storage inStrips = of(op.getRhs());
+    storages[op.getRhs()] = rowByRow(inStrips);
+    LogicalResult done = emitContract(op);
+    storages[op.getRhs()] = inStrips;
+    return done;
+  }
   bool strip = of(op.getLhs()).width;
   if (strip &&
       (op.getLhsT() || of(op.getLhs()).rows != of(op.getLhs()).width || of(op.getRhs()).width))

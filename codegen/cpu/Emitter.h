@@ -132,6 +132,7 @@ private:
   int64_t groupOf(int64_t registers) const;
   Storage transposed(const Storage &tile);
   void materialise(Value value);
+  Storage rowByRow(const Storage &tile);
 
   // Map.cpp: maps and their reductions.
   attn::MapOp fusedMap(attn::ContractOp op);

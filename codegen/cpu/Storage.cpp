@@ -37,8 +37,14 @@ Value Emitter::address(Value base, Value at, Type element) {
   Value wide = arith::IndexCastOp::create(b, b.getI64Type(), at);
   return LLVM::GEPOp::create(b, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{wide});
 }
+/// A bf16 as its bits: kept from one block to another as a bf16, LLVM widens it and calls a function to
+/// narrow it again.
 Value Emitter::loadScalar(Value base, Value at, Type element) {
   unsigned bytes = element.getIntOrFloatBitWidth() / 8;
+  if (element.isBF16()) {
+    Value word = LLVM::LoadOp::create(b, b.getI16Type(), address(base, at, element), bytes);
+    return arith::BitcastOp::create(b, element, word);
+  }
   return LLVM::LoadOp::create(b, element, address(base, at, element), bytes);
 }
 Value Emitter::loadVector(Value base, Value at, Type element) {

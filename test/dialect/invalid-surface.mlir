@@ -134,3 +134,29 @@ func.func @attend_c2_gate_without_value(%o: tensor<?xf32>, %N: index) {
       } -> tensor<?xf32>
   return
 }
+
+// -----
+
+func.func @attend_c3_prior_without_sink(%o: tensor<?xf32>, %N: index) {
+  // expected-error @below {{expected a sink and a value with 'prior'}}
+  %r = attn.attend softmax rows(%N) keys(%N) depth 0 columns 0 outs(lse = %o : tensor<?xf32>)
+      prior {
+      ^bb0(%i: index):
+        %c = arith.constant 1.0 : f32
+        attn.yield %c : f32
+      } -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @attend_c6_group_without_leader(%o: tensor<?xf32>, %N: index) {
+  // expected-error @below {{expected a positive 'group' with 'grouped' and 'leader'}}
+  %r = attn.attend softmax rows(%N) keys(%N) depth 0 columns 0 group 8 outs(lse = %o : tensor<?xf32>)
+      grouped {
+      ^bb0(%i: index, %k: index):
+        %c = arith.constant true
+        attn.yield %c : i1
+      } -> tensor<?xf32>
+  return
+}
