@@ -131,10 +131,12 @@ LogicalResult AttendOp::verify() {
   if (!getPrior().empty() && (getSink().empty() || getValue().empty())) // C3
     return emitOpError("expected a sink and a value with 'prior'");
   bool nested = getGroup() != 0;
-  if (nested != !getGrouped().empty() || nested != !getLeader().empty() || int64_t(getGroup()) < 0 ||
+  if (nested != !getGrouped().empty() || nested != !getLeader().empty() ||
+      int64_t(getGroup()) < 0 ||
       (nested && (!softmax || getKeys().size() != 1 || !getSink().empty()))) // C6
-    return emitOpError("expected a positive 'group' with 'grouped' and 'leader', of a softmax over one "
-                       "key index without a sink");
+    return emitOpError(
+        "expected a positive 'group' with 'grouped' and 'leader', of a softmax over one "
+        "key index without a sink");
   return verifyOutputs(*this, [&](Output which) -> int64_t { // C3, C4, C5
     if (which == Output::out)
       return rows + e;

@@ -154,13 +154,12 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
   bool softmax = body.normalize == NormalizeKind::Softmax || groups.size;
   auto normaliser =
       NormaliserAttr::get(b.getContext(), softmax ? Normaliser::softmax : Normaliser::map);
-  auto op = AttendOp::create(b, loc, TypeRange(ValueRange(outs)), normaliser, rowSizes,
-                             sizeOf(source.keys.front()),
-                             b.getI64IntegerAttr(source.query ? constantSize(source.depth) : 0),
-                             b.getI64IntegerAttr(hasOut ? constantSize(body.column) : 0),
-                             b.getI64IntegerAttr(groups.size),
-                             b.getF64FloatAttr(scale ? scale->asFloat() : 1), outs,
-                             b.getDenseI32ArrayAttr(names), ScheduleAttr());
+  auto op = AttendOp::create(
+      b, loc, TypeRange(ValueRange(outs)), normaliser, rowSizes, sizeOf(source.keys.front()),
+      b.getI64IntegerAttr(source.query ? constantSize(source.depth) : 0),
+      b.getI64IntegerAttr(hasOut ? constantSize(body.column) : 0), b.getI64IntegerAttr(groups.size),
+      b.getF64FloatAttr(scale ? scale->asFloat() : 1), outs, b.getDenseI32ArrayAttr(names),
+      ScheduleAttr());
   if (source.query) {
     region(op.getQuery(), source.query, rowsD);
     region(op.getKey(), source.key, pairD);

@@ -12,13 +12,9 @@ namespace {
 constexpr size_t mostClasses = 4;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-ExprRef add(const ExprRef &a, const ExprRef &b) {
-  return a ? makeBinary(BinaryOp::Add, a, b) : b;
-}
+ExprRef add(const ExprRef &a, const ExprRef &b) { return a ? makeBinary(BinaryOp::Add, a, b) : b; }
 ExprRef mul(const ExprRef &a, const ExprRef &b) { return makeBinary(BinaryOp::Mul, a, b); }
-ExprRef is(const ExprRef &a, double value) {
-  return makeBinary(BinaryOp::Eq, a, makeFloat(value));
-}
+ExprRef is(const ExprRef &a, double value) { return makeBinary(BinaryOp::Eq, a, makeFloat(value)); }
 
 /// One attend whose weights go by classes. Class i: the first i conditions fail, and condition i holds.
 class Splitter {
@@ -223,8 +219,7 @@ void Splitter::joinOut(StepChain &chain) {
   for (size_t i = 0; i < outs.size(); ++i) {
     if (!outs[i])
       continue;
-    ExprRef factor =
-        makeSelect(is(shares[i], 0), makeFloat(0), atRow(factors[i], shares[i]));
+    ExprRef factor = makeSelect(is(shares[i], 0), makeFloat(0), atRow(factors[i], shares[i]));
     factor = chain.compute("factor" + std::to_string(i), factor, rows, step);
     total = add(total, mul(factor, outs[i]));
   }

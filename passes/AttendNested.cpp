@@ -23,7 +23,6 @@ AttendTiler::NestedScores AttendTiler::nest(OpBuilder &s, Value x, Value qs, Val
   RankedTensorType pairs = cast<RankedTensorType>(x.getType());
   RankedTensorType rows = tileType(s, pairs.getShape().take_front());
   constexpr double infinity = std::numeric_limits<double>::infinity();
-  constexpr double low = -std::numeric_limits<float>::max(); // low - low is 0, -inf - -inf NaN
   auto of = [&](Region &region, OpBuilder &body, Value qi, Value ki) {
     RegionCloner cloner(once, memory);
     bind(cloner, region, qi, ki);
@@ -35,7 +34,8 @@ AttendTiler::NestedScores AttendTiler::nest(OpBuilder &s, Value x, Value qs, Val
   auto pick = [&](bool leader) {
     MapOperands operands{{x}, {qs}, {kp}, Combine::max, Axis::row};
     return buildMap(s, loc, pairs, operands, [&](OpBuilder &body, ValueRange in) {
-      Value leads = of(op.getLeader(), body, in[1], in[2]), none = floatConstant(body, loc, -infinity);
+      Value leads = of(op.getLeader(), body, in[1], in[2]),
+            none = floatConstant(body, loc, -infinity);
       Value grouped = of(op.getGrouped(), body, in[1], in[2]);
       Value wanted = leader ? choose(body, leads, in[0], none) : choose(body, leads, none, in[0]);
       return choose(body, grouped, wanted, none);
@@ -62,10 +62,10 @@ AttendTiler::NestedScores AttendTiler::nest(OpBuilder &s, Value x, Value qs, Val
                                 arith::SubFOp::create(body, loc, in[0], whole));
                 }).first;
   MapOperands left{{lead, sum}, {}, {}};
-  Value orphan = buildMap(s, loc, rows, left, [&](OpBuilder &body, ValueRange in) {
-                   return choose(body, noMember(body, in[1]), in[0],
-                                 floatConstant(body, loc, -infinity));
-                 }).first;
+  Value orphan =
+      buildMap(s, loc, rows, left, [&](OpBuilder &body, ValueRange in) {
+        return choose(body, noMember(body, in[1]), in[0], floatConstant(body, loc, -infinity));
+      }).first;
   MapOperands all{{x}, {qs, shift}, {kp}, Combine::max, Axis::row};
   auto [scores, high] = buildMap(s, loc, pairs, all, [&](OpBuilder &body, ValueRange in) {
     Value moved = arith::AddFOp::create(body, loc, in[0], in[2]);

@@ -4,9 +4,13 @@
 #define HEDDLE_PASSES_ATTENDTILER_H
 
 #include "passes/TileRegions.h"
+#include <limits>
 
 namespace heddle::attn {
 using namespace mlir;
+
+/// Where a maximum starts that is subtracted: low - low is 0, -inf - -inf would be NaN.
+constexpr double low = -std::numeric_limits<float>::max();
 
 /// Tiles one attend. The members are what one work item knows.
 class AttendTiler {

@@ -36,8 +36,6 @@ namespace heddle::attn {
 namespace {
 
 constexpr double log2e = 1.4426950408889634074, ln2 = 0.69314718055994530942;
-// Where the running maximum starts: low - low is 0, -inf - -inf would be NaN.
-constexpr double low = -std::numeric_limits<float>::max();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 } // namespace
@@ -142,42 +140,6 @@ Value AttendTiler::scores(OpBuilder &body, Value e, Value qi, Value ki) {
     e = cloner.clone(*region, body);
   }
   return e;
-}
-
-/// What is carried from key tile to key tile: with softmax the running maximum and the sum, with map
-/// the sum and, where it divides, whether there was a pair; then the accumulator. A sink is a key that
-/// was there before.
-SmallVector<Value> AttendTiler::initial() {
-  SmallVector<Value> carried;
-  if (softmax() && op.getSink().empty()) {
-    carried = {splatConstant(b, loc, {Q}, low), splatConstant(b, loc, {Q}, 0)};
-  } else if (softmax()) {
-    Value sink = rowVector(op.getSink());
-    Value m = arith::MaximumFOp::create(b, loc, sink, splatConstant(b, loc, {Q}, low));
-    carried = {m, exp(b, arith::SubFOp::create(b, loc, sink, m))};
-  } else {
-    carried.assign(countsKept() ? 2 : 1, splatConstant(b, loc, {Q}, 0));
-  }
-  if (hasOut())
-    carried.push_back(op.getPrior().empty() ? splatConstant(b, loc, {Q, width()}, 0)
-                                            : prior(carried[1]));
-  return carried;
-}
-
-/// The value of the sink, weighted as the sink is; where that is nothing, nothing.
-Value AttendTiler::prior(Value weight) {
-  TileRows rows{rowAxis, q0, N, qp, int64_t(op.getColumns())};
-  Value tile = tileOf(b, once, memory, op.getPrior(), rows, 1,
-                      [&](RegionCloner &c) { bind(c, op.getPrior(), qp, Value()); });
-  MapOperands operands{{}, {weight}, {}};
-  (op.getColumns() ? operands.tiles : operands.rows).push_back(tile);
-  return buildMap(b, loc, tileType(b, {Q, width()}), operands, [&](OpBuilder &body, ValueRange args) {
-           Value none = floatConstant(body, loc, 0);
-           Value x = args[op.getColumns() ? 0 : 1], w = args[op.getColumns() ? 1 : 0];
-           Value empty = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OEQ, w, none);
-           return arith::SelectOp::create(body, loc, empty, none,
-                                          arith::MulFOp::create(body, loc, w, x));
-         }).first;
 }
 
 SmallVector<Value> AttendTiler::overKeys() {

@@ -206,8 +206,8 @@ Storage Emitter::rowByRow(const Storage &tile) {
   loop(index(0), index(tile.rows), 1, {}, [&](Value r, ValueRange) {
     loop(index(0), index(tile.cols), 1, {}, [&](Value c, ValueRange) {
       Value x = loadScalar(tile.base, elementAddress(tile, r, c), tile.element);
-      LLVM::StoreOp::create(
-          b, x, address(result.base, elementAddress(result, r, c), tile.element), 4);
+      LLVM::StoreOp::create(b, x, address(result.base, elementAddress(result, r, c), tile.element),
+                            4);
       return Values();
     });
     return Values();

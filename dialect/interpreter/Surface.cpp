@@ -304,7 +304,8 @@ bool Machine::attendRow(Attend &attend, ArrayRef<int64_t> row, int64_t number) {
   if (!op.getPrior().empty()) {
     Array prior, sink;
     if (!region(op.getSink(), row, {}, {}, sink) ||
-        !region(op.getPrior(), row, op.getColumns() > 0 ? ArrayRef(column) : ArrayRef<Array>(), {}, prior))
+        !region(op.getPrior(), row, op.getColumns() > 0 ? ArrayRef(column) : ArrayRef<Array>(), {},
+                prior))
       return false;
     double share = lse == -infinity ? 0 : rounded(std::exp(sink.data[0] - lse));
     for (int64_t e = 0; e < columns && share != 0; ++e) {

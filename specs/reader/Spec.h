@@ -160,8 +160,9 @@ struct AttendStep {
   /// Int of R without q_idx: Special Pos = q_idx + offset; null where pos has no value.
   ExprRef offset;
   NormalizeKind normalize = NormalizeKind::Softmax;
-  ExprRef sink;   ///< Softmax: Float of R, or null
-  ExprRef prior;  ///< with a sink: Float of R, e, its value; null: 0. Never written: dialect/SplitSources.h
+  ExprRef sink; ///< Softmax: Float of R, or null
+  ExprRef
+      prior; ///< with a sink: Float of R, e, its value; null: 0. Never written: dialect/SplitSources.h
   ExprRef divide; ///< Map: Float of Sum, R, or null
   ExprRef gate;   ///< Float of R, e, statistics; Number 1.0 by default
   std::vector<AttendStatistic> stats;
