@@ -9,7 +9,7 @@ import random
 
 FEATURES = ("map", "reduction", "scan", "select", "attend", "recur", "mask", "score", "normaliser", "statistic", "gate",
             "sources", "key indices", "dot", "gather", "run-time param")
-SIZES = {"B": [1, 2], "H": [1, 2, 3], "N": [1, 3, 5, 7, 12], "M": [1, 2, 5, 9, 13], "D": [1, 3, 4, 8], "E": [1, 2, 5], "C": [2, 3, 6]}
+SIZES = {"B": [1, 2], "H": [1, 2, 3], "N": [1, 3, 5, 7, 12, 39], "M": [1, 2, 5, 9, 13, 50], "D": [1, 3, 4, 8], "E": [1, 2, 5], "C": [2, 3, 6]}
 
 
 class Program:
@@ -195,7 +195,7 @@ class Program:
         else:
             body.update(source)
         outputs: dict = {"out": ([*rows.values(), "E"], "float")}
-        normal = self.pick("softmax", "softmax", "softmax", "sink", "sigmoid", "divide")
+        normal = self.pick("softmax", "softmax", "softmax", "sink", "sigmoid", "divide", "softmax" if several or len(keys) > 1 else "nested")
         if normal != "softmax":
             self.has.add("normaliser")
         if normal == "sink":
@@ -204,6 +204,10 @@ class Program:
             body["normalize"] = {"map": "sigmoid(score)"}
         elif normal == "divide":
             body["normalize"] = {"map": "exp(min(score, 2))", "divide": "max(sum, 0.1)"}
+        elif normal == "nested":
+            run = self.pick(2, 3, 4)
+            group = self.pick(f"kv_idx // {run}", f"kv_idx < q_idx // {run} * {run} ? kv_idx // {run} : -1")
+            body["normalize"] = {"nested": {"group": group, "leader": f"kv_idx % {run} == {self.rng.randrange(run)}"}}
         elif self.chance(0.4):
             outputs["lse"] = (list(rows.values()), "lse")                # of another accuracy: nobody reads on
         if self.chance(0.35):
@@ -212,16 +216,34 @@ class Program:
             outputs["st"] = (list(rows.values()), "float")
             if self.chance(0.5):
                 body["weight"] = "weight / (abs(st) + 1)" if body["stats"]["st"]["with"] == "sum" else "weight * 0.5"
+        elif self.chance(0.15):
+            near = self.pick("kv_idx <= q_idx", "kv_idx % 2 == 0", self.condition(pairs, 0))
+            body["weight"] = f"({near}) ? weight : weight * 0.5"
+            if self.chance(0.5):
+                body["stats"] = {"st": {"value": f"({near}) ? weight : 0.0"}}
+                body["weight"] = f"({near}) ? 2 * weight : weight * (1 - st)"
+                outputs["st"] = (list(rows.values()), "float")
         if self.chance(0.35):
             self.has.add("gate")
             body["gate"] = self.number({**rows, "e": "E"}, 1)
         if not several and self.chance(0.2):
             outputs["weights"] = (list(pairs.values()), "float")
-        if "st" in outputs and body["stats"]["st"]["with"] == "max" or "lse" in outputs:
+        if "st" in outputs and body["stats"]["st"].get("with") == "max" or "lse" in outputs:
             body.pop("mask", None)                                      # a row that keeps nothing is infinite there
             for part in body.get("sources", []):
                 part.pop("mask", None)
         self.add("attend", body, outputs)
+
+    def blocks(self, pairs: dict[str, str]) -> str:
+        """A mask that goes by blocks of positions, or by what tensors hold of them."""
+        form = self.pick("(q_idx // 4 - kv_idx // 3) % 3 == {n}", "kv_idx // 4 == q_idx // 4", "{d}[q_idx] == {e}[kv_idx]", "{e}[kv_idx] > {n}",
+                         "{d}[q_idx // 2] + {e}[kv_idx // 3] < 4", "h == 0 ? kv_idx <= q_idx : {e}[kv_idx] == {n}")
+        of_query = self.input(["N"], "integer") if "{d}" in form else ""
+        of_key = self.input([pairs["kv_idx"]], "integer") if "{e}" in form else ""
+        for name in (of_query, of_key):
+            if name and self.chance(0.5):
+                self.inputs[name]["sorted"] = True
+        return form.format(n=self.pick(0, 1, 2), d=of_query, e=of_key)
 
     def source(self, rows: dict[str, str], keys: dict[str, str]) -> dict:
         pairs = {**rows, **keys}
@@ -236,7 +258,8 @@ class Program:
                 part["score"] = f"cap * tanh(({part['score']}) / cap)"
         if self.chance(0.6):
             self.has.add("mask")
-            part["mask"] = f"({self.condition(pairs, 1)}) || kv_idx == 0"
+            kept = self.condition(pairs, 1) if self.chance(0.5) else self.blocks(pairs)
+            part["mask"] = f"({kept}) || kv_idx == 0"
         return part
 
     def recur(self) -> None:

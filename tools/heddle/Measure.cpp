@@ -133,16 +133,16 @@ void measureCalls(Kernel &kernel, const Kernel::Call &call, Witness &witness, do
 }
 
 /// Work by definition: the mask is read off the tiled IR.
-Expected<double> usefulWork(const Spec &spec, const ValueMap &sizes, const TargetInfo &target) {
+Expected<Work> usefulWork(const Spec &spec, const ValueMap &sizes, const TargetInfo &target) {
   std::string error;
   std::unique_ptr<mlir::MLIRContext> context = createContext();
   auto tiled = compileUntil(*context, spec, target, {}, "tile-attend", error);
   if (!tiled)
     return createStringError(inconvertibleErrorCode(), error);
-  double flop = countWork(*tiled, spec, sizes).flop;
-  if (!(flop > 0))
+  Work work = countWork(*tiled, spec, sizes);
+  if (!(work.flop > 0))
     return createStringError(inconvertibleErrorCode(), "the call has no work at these sizes");
-  return flop;
+  return work;
 }
 } // namespace
 
@@ -150,10 +150,11 @@ Expected<Measurement> heddle::measure(Kernel &kernel, const Spec &spec,
                                       std::vector<HostTensor> &tensors, const ValueMap &sizes,
                                       const TargetInfo &target, double seconds) {
   Measurement result;
-  Expected<double> useful = usefulWork(spec, sizes, target);
+  Expected<Work> useful = usefulWork(spec, sizes, target);
   if (!useful)
     return useful.takeError();
-  result.useful = *useful;
+  result.useful = useful->flop;
+  result.exact = useful->exact;
   Expected<std::unique_ptr<Kernel::Call>> call = kernel.prepare(spec, tensors, sizes);
   if (!call)
     return call.takeError();

@@ -10,6 +10,7 @@ namespace heddle {
 struct Measurement {
   static constexpr int64_t enough = 30; // counted slices; fewer say nothing
   double useful = 0;                    // FLOP of a call
+  bool exact = true;                    // else there are fewer: the mask depends on data
   double seconds = 0;                   // of a call, median
   double flops = 0;                     // useful FLOP per second
   double peak = 0;                      // FLOP per second of the threads that were used

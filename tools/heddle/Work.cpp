@@ -100,13 +100,19 @@ Work heddle::countWork(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &s
     if (const AttendStep *step = spec.steps[i].getIf<AttendStep>()) {
       work = countMask(*function, spec, sizes);
       work.flop = counter.flopOf(*step, work);
+      work.exact = work.hasTiles ? work.tiles.exact
+                                 : all_of(step->sources, [](const AttendSource &source) {
+                                     return source.mask->isTrue();
+                                   });
     } else if (const RecurStep *step = spec.steps[i].getIf<RecurStep>()) {
       work.flop = counter.flopOf(*step);
     }
     work.flop += all.flop;
+    work.exact &= all.exact;
     if (!all.hasTiles)
       all = work;
     all.flop = work.flop;
+    all.exact = work.exact;
     ++function;
   }
   return all;

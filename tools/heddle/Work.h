@@ -17,6 +17,7 @@ struct Work {
   double queries = 0, keys = 0;
   double flop =
       0; // attend: 2 (D + Dv) for each kept pair; recur: 4 D Dv + 32 (D + Dv) for each token
+  bool exact = true; // else pairs are among them that the mask drops: it rounds or reads data
 };
 
 /// `tiled` is the spec's module after tile-attend: its visits carry the mask. All sizes are in `sizes`.
