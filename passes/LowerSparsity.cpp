@@ -14,8 +14,9 @@
 //
 // Needs: one query and one key position. Leaves: intervals that are disjoint, in rising order
 // within their class, inside [0, ceil(keys / tile)]; no visit with a `keep`. Never a kept pair
-// outside the tiles, never a dropped one in a full tile; where the mask is not affine, boundary
-// tiles that need not be.
+// outside the tiles, never a dropped one in a full tile. Where the mask rounds or reads integers, the
+// loop over the tiles asks each of them (PlanVisit.cpp); where it reads floats or booleans computed from
+// them, boundary tiles that need not be.
 //
 //===----------------------------------------------------------------------------------------===//
 

@@ -60,8 +60,8 @@ def SplitIntraInter : Attn_Pass<"split-intra-inter"> {
 }
 
 def LowerSparsity : Attn_Pass<"lower-sparsity"> {
-  let summary = "gives every visit its closed-form intervals of full and boundary tiles";
-  let description = [{ Before and after: test/passes/lower-sparsity.mlir. }];
+  let summary = "gives every visit its closed-form intervals of full and boundary tiles, or a filter";
+  let description = [{ Before and after: test/passes/lower-sparsity.mlir, plan-tiles.mlir. }];
   let options = [Option<"explain", "explain", "bool", /*default=*/"false",
                         "report, as a remark, which term made tiles boundary ones">];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
