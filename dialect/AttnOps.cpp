@@ -107,10 +107,12 @@ LogicalResult AttendOp::verify() {
       failed(verifyRegion(*this, getKey(), "key", pair + d, 0, f32)) ||
       failed(verifyRegion(*this, getValue(), "value", pair + e, 0, f32)) ||
       failed(verifyRegion(*this, getRowScale(), "row_scale", rows, 0, f32)) ||
-      failed(verifyRegion(*this, getScore(), "score", pair, 1, f32)) ||
+      failed(verifyRegion(*this, getScore(), "score", pair, getRelRow().empty() ? 1 : 2, f32)) ||
       failed(verifyRegion(*this, getKeep(), "keep", pair, 0, i1)) ||
       failed(verifyRegion(*this, getSink(), "sink", rows, 0, f32)) ||
       failed(verifyRegion(*this, getPrior(), "prior", rows + e, 0, f32)) ||
+      failed(verifyRegion(*this, getRelRow(), "rel_row", rows + 1 + d, 0, f32)) ||
+      failed(verifyRegion(*this, getRelAt(), "rel_at", pair, 0, b.getIndexType())) ||
       failed(verifyRegion(*this, getGrouped(), "grouped", pair, 0, i1)) ||
       failed(verifyRegion(*this, getLeader(), "leader", pair, 0, i1)) ||
       failed(verifyRegion(*this, getMap(), "map", pair, 1, f32)) ||
@@ -130,6 +132,11 @@ LogicalResult AttendOp::verify() {
     return emitOpError("expected 'sink' with softmax only, 'map' and 'divide' with map only");
   if (!getPrior().empty() && (getSink().empty() || getValue().empty())) // C3
     return emitOpError("expected a sink and a value with 'prior'");
+  if (getRelRow().empty() != getRelAt().empty() ||
+      (!getRelRow().empty() &&
+       (getQuery().empty() || getScore().empty() || getKeys().size() != 1))) // C7
+    return emitOpError(
+        "expected 'rel_row' and 'rel_at' together, with a query, a score and one key index");
   bool nested = getGroup() != 0;
   if (nested != !getGrouped().empty() || nested != !getLeader().empty() ||
       int64_t(getGroup()) < 0 ||

@@ -19,6 +19,8 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     ```
     raw(R, K) = sum_d query(R, d) key(R, K, d)                      0 without query and key
     s(R, K)   = score(R, K, scale * row_scale(R) * raw)             score is the identity if absent
+    with rel_row and rel_at, score takes one number more: sum_d query(R, d) rel_row(R, rel_at(R, K), d),
+    rel_row a plain read, rel_at moved into its axis; it rises by 1 with the key, falls with one of R
     P(R)      = { K : keep(R, K) }                                  all if absent
     softmax:    p = exp(s - lse), lse = log sum_P exp(s); `sink`(R) adds exp(sink) to the sum: a kept pair
                 of that score, whose value is `prior`(R, e), or 0
@@ -37,6 +39,7 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     - (C3) `sink` and `lse` belong to softmax; `map` and `divide` to map, which needs its `map`. A prior
       comes with a sink and a value.
     - (C6) a `group` comes with softmax, one key index, `grouped` and `leader`, and without a sink.
+    - (C7) `rel_row` and `rel_at` come together, with a query and a score, for one key index.
     - (C4) `out` has the axes R and, with columns, e; `lse` has the axes R.
     - (C5) results have the types of the tensors written.
     ```mlir
@@ -55,14 +58,14 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region AnyRegion:$query, AnyRegion:$key, AnyRegion:$value, AnyRegion:$row_scale,
                         AnyRegion:$score, AnyRegion:$keep, AnyRegion:$sink, AnyRegion:$prior,
-                        AnyRegion:$grouped, AnyRegion:$leader, AnyRegion:$map, AnyRegion:$divide,
-                        AnyRegion:$gate);
+                        AnyRegion:$rel_row, AnyRegion:$rel_at, AnyRegion:$grouped, AnyRegion:$leader,
+                        AnyRegion:$map, AnyRegion:$divide, AnyRegion:$gate);
   let assemblyFormat = [{
     custom<Plain>($normaliser) `rows` `(` $rows `)` `keys` `(` $keys `)` `depth` $depth
     `columns` $columns (`group` $group^)? (`scale` $scale^)? custom<Outputs>($outs, type($outs), $outputs)
     (`schedule` $schedule^)? attr-dict-with-keyword
     (`query` $query^)? (`key` $key^)? (`value` $value^)? (`row_scale` $row_scale^)?
-    (`score` $score^)? (`keep` $keep^)? (`sink` $sink^)? (`prior` $prior^)?
+    (`rel_row` $rel_row^)? (`rel_at` $rel_at^)? (`score` $score^)? (`keep` $keep^)? (`sink` $sink^)? (`prior` $prior^)?
     (`grouped` $grouped^)? (`leader` $leader^)? (`map` $map^)? (`divide` $divide^)? (`gate` $gate^)? (`->` type($results)^)?
   }];
   let hasVerifier = 1;

@@ -61,6 +61,14 @@ LogicalResult VisitOp::verify() {
   return verifyYield(*this, getKeep(), b.getI1Type()); // C3
 }
 
+LogicalResult ShearOp::verify() {
+  ArrayRef<int64_t> band = getTile().getType().getShape(), tile = getResult().getType().getShape();
+  if (band[0] != tile[0] || band[1] != tile[1] + tile[0] - 1) // C1
+    return emitOpError("expected ") << tile[0] << " rows of " << tile[1] + tile[0] - 1
+                                    << " columns, got " << band[0] << " of " << band[1];
+  return success();
+}
+
 LogicalResult FilterOp::verify() {
   Builder b(getContext());
   if (failed(verifyTypes(*this, getBody().getArgumentTypes(), b.getIndexType(), "takes"))) // C1

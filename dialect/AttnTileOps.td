@@ -244,6 +244,23 @@ def Attn_ScanOp : Attn_Op<"scan", [Pure, AllTypesMatch<["tile", "result"]>,
   }];
 }
 
+def Attn_ShearOp : Attn_Op<"shear", [Pure, AllElementTypesMatch<["tile", "result"]>]> {
+  let summary = "a band as a tile: each row one column further left than the one above";
+  let description = [{
+    result[r, c] = tile[r, c - r + rows - 1]. Products with consecutive rows of distances, of which the
+    last query takes the first ones, become the terms of pairs.
+
+    - (C1) the tile has as many rows as the result, and rows - 1 columns more.
+    ```mlir
+    %x = attn.shear %band : tensor<32x63xf32> -> tensor<32x32xf32>
+    ```
+  }];
+  let arguments = (ins Attn_TileOf<[2]>:$tile);
+  let results = (outs Attn_TileOf<[2]>:$result);
+  let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Attn_AdvanceOp : Attn_Op<"advance", [Pure, AttrSizedOperandSegments, AttrSizedResultSegments]> {
   let summary = "a chunk of tokens of a recurrence, token by token";
   let description = [{

@@ -4,6 +4,7 @@
 #include "dialect/AttnOps.h"
 #include "dialect/BuildExpr.h"
 #include "dialect/MemoryType.h"
+#include "dialect/RelativeTerm.h"
 #include "dialect/TileObstacle.h"
 #include "dialect/loops/LoopBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -38,6 +39,7 @@ private:
               ArrayRef<ExprSpecial> specials = {}, const ExprRef &offset = {});
   /// The tensors that a step writes, with their names.
   void outputs(const SpecStep &step, SmallVector<Value> &outs, SmallVector<int32_t> &names);
+  void relative(AttendOp op, const AttendStep &body, const RelativeTerm &term);
   SmallVector<Value> attend(const SpecStep &step, const AttendStep &body);
   SmallVector<Value> recur(const SpecStep &step, const RecurStep &body);
 
@@ -127,6 +129,27 @@ void SpecBuilder::outputs(const SpecStep &step, SmallVector<Value> &outs,
       }
 }
 
+/// The rows of a table, and which of them a pair takes.
+void SpecBuilder::relative(AttendOp op, const AttendStep &body, const RelativeTerm &term) {
+  const AttendSource &source = body.sources.front();
+  Ranges rows, pair;
+  for (const IndexRange &range : body.rows)
+    rows.push_back(&range);
+  pair = rows;
+  pair.push_back(&source.keys.front());
+  const SpecTensor &table = *spec.findTensor(term.row->name);
+  IndexRange distance = term.index, depth = *source.depth;
+  for (auto [axis, subscript] : llvm::zip_equal(table.axes, term.row->args))
+    if (subscript->isIndex(distance.name))
+      distance.extent = axis;
+  depth.extent = table.axes.back();
+  rows.push_back(&distance);
+  rows.push_back(&depth);
+  region(op.getRelRow(), term.row, rows);
+  region(op.getRelAt(), term.at, pair, {}, body.offset);
+  region(op.getScore(), term.score, pair, {ExprSpecial::Score, ExprSpecial::Relative}, body.offset);
+}
+
 SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &body) {
   const AttendSource &source = body.sources.front();
   Ranges rows, pair, rowsD, pairD, pairE;
@@ -168,7 +191,9 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
     region(op.getValue(), source.value, pairE);
   if (!scale)
     region(op.getRowScale(), source.scale, rows, {}, body.offset);
-  if (!source.score->isSpecial(ExprSpecial::Score))
+  if (RelativeTerm term = relativeTerm(body); term.score)
+    relative(op, body, term);
+  else if (!source.score->isSpecial(ExprSpecial::Score))
     region(op.getScore(), source.score, pair, {ExprSpecial::Score}, body.offset);
   if (!source.mask->isTrue())
     region(op.getKeep(), source.mask, pair, {}, body.offset);

@@ -1,6 +1,7 @@
 //===- TileObstacle.cpp - which steps are tiles, and why others are loops ----------------------===//
 
 #include "dialect/TileObstacle.h"
+#include "dialect/RelativeTerm.h"
 #include "dialect/loops/Prefix.h"
 
 using namespace heddle;
@@ -112,8 +113,11 @@ std::string heddle::tileObstacle(const SpecStep &step) {
         reason = "the output '" + output.kind + "'";
   if (!reason.empty())
     return reason;
+  const AttendStep *attend = step.getIf<AttendStep>();
+  RelativeTerm relative = attend ? relativeTerm(*attend) : RelativeTerm();
   forEachExpr(step, [&](const ExprRef &expr) {
-    walk(expr, [&](const Expr &node) {
+    bool isScore = relative.score && expr == attend->sources.front().score;
+    walk(isScore ? relative.score : expr, [&](const Expr &node) {
       if (reason.empty())
         reason = obstacleOf(node);
     });

@@ -59,6 +59,8 @@ std::optional<unsigned> tileRow(AttendOp op) {
     };
     if (mentioned(op.getKey()) || mentioned(op.getValue()))
       continue;
+    if (!op.getRelAt().empty() && !mentioned(op.getRelAt())) // the band is along this one
+      continue;
     if (!best || mentioned(op.getKeep()) || !bestInMask) {
       best = i;
       bestInMask = mentioned(op.getKeep());

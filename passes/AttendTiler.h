@@ -23,6 +23,7 @@ public:
 private:
   bool softmax() { return op.getNormaliser() == Normaliser::softmax; }
   bool hasOut() { return !op.getValue().empty(); }
+  bool hasBand() { return !op.getRelRow().empty(); }
   bool hasProduct() { return !op.getQuery().empty(); }
   /// Only a division can make something of a row that keeps nothing.
   bool countsKept() { return !op.getDivide().empty(); }
@@ -34,19 +35,25 @@ private:
   void bind(RegionCloner &cloner, Region &region, Value rowPosition, Value keyPosition);
   Value rowVector(Region &region);
   Value keySide(Region &region, Value k0, Value kp, int64_t width);
+  Value band(Value k0);
   SmallVector<Value> initial();
   Value prior(Value weight);
   SmallVector<Value> overKeys();
   SmallVector<Value> keyTile(Value n, Value full, Value tiles, ValueRange carried);
   Value keep(OpBuilder &body, Value qi, Value ki);
   Value dropUnkept(Value v, Value kp, Value full);
-  Value scores(OpBuilder &body, Value e, Value qi, Value ki);
+  Value scores(OpBuilder &body, Value e, Value relative, Value qi, Value ki);
   /// Scores of a tile that is one group, its largest, and a leader without members (-inf: none).
   struct NestedScores {
     Value scores, high, orphan;
   };
   NestedScores nest(OpBuilder &s, Value x, Value qs, Value kp);
-  SmallVector<Value> strip(OpBuilder &s, Value k, Value v, Value kp, Value full, ValueRange args);
+  /// What a tile of keys brings; null: nothing of the kind.
+  struct KeyTiles {
+    Value key, band, value;
+  };
+  SmallVector<Value> strip(OpBuilder &s, const KeyTiles &keys, Value kp, Value full,
+                           ValueRange args);
   Value anyKept(OpBuilder &s, Value qs, Value kp, Value full, Value before);
   Value quotient(OpBuilder &body, Value o, Value sum, Value qi, Value any);
   Value gated(Value out);

@@ -116,12 +116,15 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
   }
 
   template <typename OpT>
-  LogicalResult choose(OpT op, const TargetInfo &target, bool oneRow, bool masked, int64_t group) {
+  LogicalResult choose(OpT op, const TargetInfo &target, bool oneRow, bool masked, int64_t group,
+                       bool band) {
     int64_t depth = std::max(op.getDepth(), op.getColumns());
     Choice c = target.kind == TargetKind::Cpu ? chooseCpu(target, depth, masked)
                                               : chooseGpu(target, depth);
     if (failed(wish(c)))
       return failure();
+    if (band) // a band is sheared as a whole: one strip, the smaller of the two
+      c.query = c.strip = target.kind == TargetKind::Cpu ? c.strip : c.query;
     if (group) // a tile of keys is a group: no wish can cut it
       c.key = group;
     if (oneRow) // keys differ from row to row: no wish can tile them
@@ -155,10 +158,11 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
       return signalPassFailure();
     }
     for (auto op : getOperation().getOps<AttendOp>())
-      if (failed(choose(op, *info, !tileRow(op), !op.getKeep().empty(), op.getGroup())))
+      if (failed(choose(op, *info, !tileRow(op), !op.getKeep().empty(), op.getGroup(),
+                        !op.getRelRow().empty())))
         return signalPassFailure();
     for (auto op : getOperation().getOps<RecurOp>())
-      if (failed(choose(op, *info, false, false, 0)))
+      if (failed(choose(op, *info, false, false, 0, false)))
         return signalPassFailure();
   }
 };

@@ -55,7 +55,7 @@ struct FoldScale : impl::FoldScaleBase<FoldScale> {
 
   void runOnOperation() override {
     for (auto op : getOperation().getOps<AttendOp>()) {
-      if (op.getScore().empty())
+      if (op.getScore().empty() || !op.getRelRow().empty()) // a band has no part in the scale
         continue;
       Block &block = op.getScore().front();
       Value yielded = block.getTerminator()->getOperand(0);

@@ -78,6 +78,8 @@ private:
         tie(carried, result);
         mark(inner, strips.getWidth());
       }
+    } else if (auto shear = dyn_cast<ShearOp>(op)) {
+      tie(shear.getTile(), shear.getResult());
     } else if (auto map = dyn_cast<MapOp>(op)) {
       for (Value tile : map.getTiles())
         tie(tile, map.getResult());

@@ -38,6 +38,8 @@ bool isByRow(StripsOp strips) {
     if (auto contract = dyn_cast<ContractOp>(op)) {
       if (contract.getLhsT() || isOwn(contract.getRhs()))
         return false;
+    } else if (isa<ShearOp>(op)) {
+      continue; // each row from that row
     } else if (auto map = dyn_cast<MapOp>(op)) {
       if (map.getReduced() && *map.getPer() != Axis::row)
         return false;

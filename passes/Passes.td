@@ -40,7 +40,7 @@ def TileAttend : Attn_Pass<"tile-attend"> {
   let description = [{ Before and after: test/passes/tile-attend.mlir. }];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect"];
+                           "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def TileRecur : Attn_Pass<"tile-recur"> {

@@ -23,6 +23,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/AttendTiler.h"
 #include "passes/Passes.h"
 #include <limits>
@@ -52,7 +53,7 @@ LogicalResult AttendTiler::run() {
           op.getRowScale().empty();
   openGrid();
   if (hasProduct()) {
-    double scale = op.getScale().convertToDouble() * (base2 ? log2e : 1);
+    double scale = hasBand() ? 1 : op.getScale().convertToDouble() * (base2 ? log2e : 1);
     TileRows rows{rowAxis, q0, N, qp, int64_t(op.getDepth())};
     q = tileOf(b, once, memory, op.getQuery(), rows, scale,
                [&](RegionCloner &c) { bind(c, op.getQuery(), qp, Value()); });
@@ -125,7 +126,10 @@ Value AttendTiler::keySide(Region &region, Value k0, Value kp, int64_t width) {
 }
 
 /// The score of an element, not yet masked.
-Value AttendTiler::scores(OpBuilder &body, Value e, Value qi, Value ki) {
+Value AttendTiler::scores(OpBuilder &body, Value e, Value relative, Value qi, Value ki) {
+  if (relative) // the query is not scaled: it has a part in both products
+    e = arith::MulFOp::create(body, loc, e,
+                              floatConstant(body, loc, op.getScale().convertToDouble()));
   if (!op.getRowScale().empty()) {
     RegionCloner cloner(once, memory);
     bind(cloner, op.getRowScale(), qi, Value());
@@ -136,7 +140,10 @@ Value AttendTiler::scores(OpBuilder &body, Value e, Value qi, Value ki) {
       continue;
     RegionCloner cloner(once, memory);
     bind(cloner, *region, qi, ki);
-    cloner.varying(region->getArguments().back(), e, Value());
+    bool both = relative && region == &op.getScore();
+    cloner.varying(region->getArgument(row.size() + 1), e, Value());
+    if (both)
+      cloner.varying(region->getArguments().back(), relative, Value());
     e = cloner.clone(*region, body);
   }
   return e;
@@ -186,6 +193,7 @@ SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles, ValueR
           }).first;
     v = dropUnkept(v, kp, full);
   }
+  Value table = hasBand() ? band(k0) : Value();
   SmallVector<Value> sliced;
   if (q)
     sliced.push_back(q);
@@ -200,16 +208,22 @@ SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles, ValueR
     block->addArgument(RankedTensorType::get(shape, type.getElementType()), loc);
   }
   OpBuilder s = OpBuilder::atBlockEnd(block);
-  YieldOp::create(s, loc, strip(s, k, v, kp, full, block->getArguments()));
+  YieldOp::create(s, loc, strip(s, {k, table, v}, kp, full, block->getArguments()));
   return SmallVector<Value>(strips.getResults());
 }
 
 /// The body of a strip: products, scores, normaliser.
-SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, Value full,
+SmallVector<Value> AttendTiler::strip(OpBuilder &s, const KeyTiles &keys, Value kp, Value full,
                                       ValueRange args) {
   int64_t rows = schedule.getStrip();
   RankedTensorType pairs = tileType(s, {rows, K});
-  Value x;
+  Value k = keys.key, v = keys.value, x, relative;
+  if (keys.band) {
+    RankedTensorType wide = tileType(s, {rows, K + rows - 1});
+    Value products = ContractOp::create(s, loc, wide, args[0], keys.band, Value(), Value(),
+                                        UnitAttr(), s.getUnitAttr());
+    relative = ShearOp::create(s, loc, pairs, products);
+  }
   if (q) {
     x = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(), UnitAttr(),
                            s.getUnitAttr());
@@ -220,11 +234,15 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, Value k, Value v, Value kp, 
   MapOperands masked{{}, {qs}, {kp}, softmax() ? Combine::max : Combine::add, Axis::row};
   if (x)
     masked.tiles.push_back(x);
+  if (relative)
+    masked.tiles.push_back(relative);
   double outside = softmax() ? -infinity : 0;
   auto [kept, most] = buildMap(s, loc, pairs, masked, [&](OpBuilder &body, ValueRange in) {
-    Value e = x ? in[0] : floatConstant(body, loc, 0), qi = in[x ? 1 : 0], ki = in[x ? 2 : 1];
+    unsigned at = masked.tiles.size();
+    Value e = x ? in[0] : floatConstant(body, loc, 0), qi = in[at], ki = in[at + 1];
     Value kept = arith::OrIOp::create(body, loc, full, keep(body, qi, ki));
-    return arith::SelectOp::create(body, loc, kept, scores(body, e, qi, ki),
+    return arith::SelectOp::create(body, loc, kept,
+                                   scores(body, e, relative ? in[1] : Value(), qi, ki),
                                    floatConstant(body, loc, outside));
   });
   Value y = kept, reduced = most;

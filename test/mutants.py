@@ -93,6 +93,8 @@ MUTANTS = [
     Mutant("a stretch loses its last tile", "codegen/TileSequences.cpp", "index(FilterOp::length)), none", "index(FilterOp::length - 1)), none",
            LIT + "codegen/stretches.test"),
     Mutant("a link forgets what the one before made", "passes/TileAttend.cpp", "op.getPrior().empty() ? splat", "true ? splat", ORACLE + "host specs/compose/longshort.json"),
+    Mutant("a band starts one distance late", "passes/AttendBand.cpp", "indexConstant(b, loc, Q - 1);", "indexConstant(b, loc, Q - 2);", LIT + "dialect/relative-term.test"),
+    Mutant("a shear forgets its last pass", "codegen/cpu/Shear.cpp", "power < lanes; power *= 2", "power < lanes / 2; power *= 2", LIT + "dialect/relative-term.test"),
     Mutant("a class of weights has the others' share", "dialect/SplitClasses.cpp", "atRow(factors[i], shares[i]));", "atRow(factors[i], shares[0]));",
            LIT + "dialect/split-classes.test"),
     Mutant("the delta rule forgets what the key reads", "dialect/loops/Recur.cpp", "sumDepth(scope, key, S, known);\n  } else if",

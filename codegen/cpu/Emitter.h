@@ -118,6 +118,9 @@ private:
   void transposeOut(Value from, Value fromStride, Value to, Value toStride, Type element,
                     Value scale);
 
+  // Shear.cpp: bands.
+  LogicalResult emitShear(attn::ShearOp op);
+
   // Contract.cpp: products.
   struct RegisterTile;
   using Epilogue =

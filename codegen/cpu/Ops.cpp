@@ -40,6 +40,8 @@ LogicalResult Emitter::emitOp(Operation *op) {
     return emitMap(map);
   if (auto scan = dyn_cast<ScanOp>(op))
     return emitScan(scan);
+  if (auto shear = dyn_cast<ShearOp>(op))
+    return emitShear(shear);
   if (TileSequences::handles(op))
     return sequences.emit(op, [&](Block &body) { return emitBlock(body); });
   return emitSmall(op);

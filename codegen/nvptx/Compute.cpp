@@ -101,6 +101,11 @@ Value Emitter::valueOf(Operation *op, Value row, Value col, ElementOf elementOf)
     return product(contract, row, col, elementOf);
   if (auto map = dyn_cast<MapOp>(op))
     return evaluate(map, row, col, elementOf);
+  if (auto shear = dyn_cast<ShearOp>(op)) {
+    Value first =
+        arith::SubIOp::create(b, index(shear.getResult().getType().getDimSize(0) - 1), row);
+    return elementOf(shear.getTile(), row, plus(col, first));
+  }
   return evaluateElementwise(op, row, col, elementOf);
 }
 

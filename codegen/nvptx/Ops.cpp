@@ -33,7 +33,7 @@ LogicalResult Emitter::emitOp(Operation *op) {
     return emitLoad(load), success();
   if (auto store = dyn_cast<StoreOp>(op))
     return emitStore(store), success();
-  if (isa<ContractOp, MapOp>(op))
+  if (isa<ContractOp, MapOp, ShearOp>(op))
     return emitTileOp(op), success();
   if (auto scan = dyn_cast<ScanOp>(op))
     return emitScan(scan), success();

@@ -160,7 +160,21 @@ bool Machine::scores(Attend &attend, ArrayRef<int64_t> row, ArrayRef<char> kept,
     result = std::move(raw);
     return true;
   }
-  return region(op.getScore(), row, attend.keys, raw, result);
+  if (op.getRelRow().empty())
+    return region(op.getScore(), row, attend.keys, raw, result);
+  Array at, table, relative(ArrayRef<int64_t>{attend.numKeys});
+  if (!region(op.getRelAt(), row, attend.keys, {}, at))
+    return false;
+  std::vector<Array> elements = indexArrays({attend.numKeys, depth}, {attend.numKeys * depth});
+  for (int64_t i = 0; i < attend.numKeys * depth; ++i)
+    elements[0].data[i] = at.at(i / depth);
+  if (!region(op.getRelRow(), row, elements, {}, table))
+    return false;
+  for (int64_t i = 0; i < attend.numKeys * depth; ++i) {
+    double &sum = relative.data[i / depth];
+    sum = rounded(sum + query.at(i % depth) * table.at(i));
+  }
+  return region(op.getScore(), row, attend.keys, {raw, relative}, result);
 }
 
 /// What the normaliser makes of the scores. `none`: the row's `out` is 0, whatever its values are.

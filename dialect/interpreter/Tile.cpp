@@ -41,6 +41,15 @@ bool Machine::evalTile(Operation *op, bool &known) {
     return evalContract(contract);
   if (auto map = dyn_cast<MapOp>(op))
     return evalMap(map);
+  if (auto shear = dyn_cast<ShearOp>(op)) {
+    Array out(shear.getResult().getType().getShape());
+    const Array &band = array(shear.getTile());
+    int64_t rows = out.shape[0], cols = out.shape[1];
+    for (int64_t i = 0; i < rows * cols; ++i)
+      out.data[i] = band.at(i / cols * (cols + rows - 1) + i % cols - i / cols + rows - 1);
+    set(op, {std::move(out)});
+    return true;
+  }
   if (auto scan = dyn_cast<ScanOp>(op))
     return evalScan(scan);
   if (auto advance = dyn_cast<AdvanceOp>(op))

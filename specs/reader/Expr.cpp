@@ -28,7 +28,7 @@ std::string_view heddle::spelling(ExprFunction function) {
 }
 std::string_view heddle::spelling(ExprSpecial special) {
   static constexpr std::string_view names[] = {"score", "weight", "sum",   "source", "pos",
-                                               "query", "key",    "query", "key"};
+                                               "query", "key",    "query", "key",    "relative"};
   return names[size_t(special)];
 }
 

@@ -55,6 +55,7 @@ enum class ExprSpecial {
   KeyElem,     ///< `key` in `pair`; Float
   QueryVector, ///< `query` as an argument of dot(): the vector over d; Float
   KeyVector,   ///< `key` as an argument of dot(); Float
+  Relative, ///< in no spec: the product of query and a row of distances, dialect/RelativeTerm.h; Float
 };
 
 enum class UnaryOp { Neg, Not };

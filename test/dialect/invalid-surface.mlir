@@ -160,3 +160,16 @@ func.func @attend_c6_group_without_leader(%o: tensor<?xf32>, %N: index) {
       } -> tensor<?xf32>
   return
 }
+
+// -----
+
+func.func @attend_c7_rows_without_distance(%o: tensor<?xf32>, %N: index) {
+  // expected-error @below {{expected 'rel_row' and 'rel_at' together}}
+  %r = attn.attend softmax rows(%N) keys(%N) depth 0 columns 0 outs(lse = %o : tensor<?xf32>)
+      rel_row {
+      ^bb0(%i: index, %j: index):
+        %c = arith.constant 1.0 : f32
+        attn.yield %c : f32
+      } -> tensor<?xf32>
+  return
+}

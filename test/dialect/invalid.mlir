@@ -140,3 +140,11 @@ func.func @filter_c1_yields_one_answer(%t: !attn.tiles, %i: index) {
   }
   return
 }
+
+// -----
+
+func.func @shear_c1_columns(%b: tensor<4x10xf32>) {
+  // expected-error @below {{expected 4 rows of 11 columns, got 4 of 10}}
+  %x = attn.shear %b : tensor<4x10xf32> -> tensor<4x8xf32>
+  return
+}

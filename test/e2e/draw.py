@@ -9,7 +9,7 @@ import random
 
 FEATURES = ("map", "reduction", "scan", "select", "attend", "recur", "mask", "score", "normaliser", "statistic", "gate",
             "sources", "key indices", "dot", "gather", "run-time param")
-SIZES = {"B": [1, 2], "H": [1, 2, 3], "N": [1, 3, 5, 7, 12, 39], "M": [1, 2, 5, 9, 13, 50], "D": [1, 3, 4, 8], "E": [1, 2, 5], "C": [2, 3, 6]}
+SIZES = {"B": [1, 2], "H": [1, 2, 3], "N": [1, 3, 5, 7, 12, 33], "M": [1, 2, 5, 9, 13, 35], "D": [1, 3, 4, 8], "E": [1, 2, 5], "C": [2, 3, 6]}
 
 
 class Program:
@@ -130,6 +130,8 @@ class Program:
         value = {"float": lambda: f"{self.number(scope, 2)} + {self.read(scope, 'float')}", "integer": lambda: self.integer(scope, 2), "bool": lambda: self.condition(scope, 1)}[kind]()
         body: dict = {"index": self.declared(index), "value": value}
         if over:
+            if kind == "float":                                         # equal terms would round alike, and the more so in another order
+                body["value"] = f"{value} + 0.3 * sin(r0 + 0.5)"
             self.has.add("reduction")
             options = {"float": ["sum", "max", "min", "mean", "logsumexp", "prod"], "integer": ["sum", "max", "min"], "bool": ["any", "all"]}[kind]
             if len(over) == 1 and kind == "float":
@@ -249,6 +251,8 @@ class Program:
         pairs = {**rows, **keys}
         part: dict = {"query": self.number({**rows, "d": "D"}, self.pick(0, 0, 1)), "key": self.number({"b": "B", "h": "H", **keys, "d": "D"}, self.pick(0, 0, 1)),
                       "value": self.number({"b": "B", "h": "H", **keys, "e": "E"}, self.pick(0, 0, 1))}
+        if "kv_idx" not in part["value"]:                               # as above
+            part["value"] += " + 0.1 * sin(kv_idx + 0.3)"
         if self.chance(0.5):
             self.has.add("score")
             part["score"] = self.rng.choice(["score + {x}", "2 * tanh(score)", "score * {x}", "score - 0.1 * abs(q_idx - kv_idx)"]).format(x=self.number(pairs, 1))

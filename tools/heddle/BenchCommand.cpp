@@ -43,12 +43,12 @@ static void print(const Input &input, const Measurement &m, int64_t threads, boo
     outs() << formatv("{0}: not measurable now: {1} of {2} slices counted\n", input.spec.name,
                       m.counted, m.slices);
   else
-    outs() << formatv("{0} on {1}, {2} thread{3}: {10}{4:F1} GFLOP/s, {5:F3} of the FMA peak of {6:F1} "
-                      "(best {7:F3}; {8} of {9} slices counted)\n",
-                      input.spec.name, input.targets.front()->name, threads,
-                      threads == 1 ? "" : "s", m.flops / 1e9, m.medianFraction, m.peak / 1e9,
-                      m.bestFraction, m.counted, m.slices,
-                      m.exact ? "" : "at most (the mask drops pairs that are counted) ");
+    outs() << formatv(
+        "{0} on {1}, {2} thread{3}: {10}{4:F1} GFLOP/s, {5:F3} of the FMA peak of {6:F1} "
+        "(best {7:F3}; {8} of {9} slices counted)\n",
+        input.spec.name, input.targets.front()->name, threads, threads == 1 ? "" : "s",
+        m.flops / 1e9, m.medianFraction, m.peak / 1e9, m.bestFraction, m.counted, m.slices,
+        m.exact ? "" : "at most (the mask drops pairs that are counted) ");
 }
 
 int heddle::runBench(const opt::InputArgList &args) {

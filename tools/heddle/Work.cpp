@@ -73,7 +73,12 @@ public:
       double pairs = rows * product(source.keys);
       if (work.hasTiles && work.queries > 0)
         pairs = double(work.tiles.keptPairs) * (rows / work.queries);
-      flop += 2 * pairs * (extent(source.depth) + extent(step.column));
+      double products = extent(source.depth) + extent(step.column);
+      walk(source.score, [&](const Expr &node) {
+        if (node.kind == ExprKind::Dot)
+          products += extent(source.depth);
+      });
+      flop += 2 * pairs * products;
     }
     return flop;
   }
@@ -100,10 +105,10 @@ Work heddle::countWork(mlir::ModuleOp tiled, const Spec &spec, const ValueMap &s
     if (const AttendStep *step = spec.steps[i].getIf<AttendStep>()) {
       work = countMask(*function, spec, sizes);
       work.flop = counter.flopOf(*step, work);
-      work.exact = work.hasTiles ? work.tiles.exact
-                                 : all_of(step->sources, [](const AttendSource &source) {
-                                     return source.mask->isTrue();
-                                   });
+      work.exact =
+          work.hasTiles ? work.tiles.exact : all_of(step->sources, [](const AttendSource &source) {
+            return source.mask->isTrue();
+          });
     } else if (const RecurStep *step = spec.steps[i].getIf<RecurStep>()) {
       work.flop = counter.flopOf(*step);
     }
