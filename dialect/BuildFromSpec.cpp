@@ -13,6 +13,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace heddle;
@@ -173,6 +174,8 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
   outputs(step, outs, names);
   bool hasOut = llvm::is_contained(names, int32_t(Output::out));
   std::optional<ExprValue> scale = evaluateConstant(*source.scale, values.constants);
+  if (scale && !std::isnormal(scale->asFloat()))
+    scale.reset(); // a band is divided by it
   NestedGroups groups = nestedGroups(body);
   bool softmax = body.normalize == NormalizeKind::Softmax || groups.size;
   auto normaliser =

@@ -47,7 +47,9 @@ Value AttendTiler::band(Value k0) {
   auto least = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vector(width), int32_t(0)));
   Value list = arith::MinSIOp::create(b, loc, distances, most);
   list = arith::MaxSIOp::create(b, loc, list, least);
+  double scale =
+      op.getScale().convertToDouble(); // the query has it, and no part of it belongs here
   SmallVector<int64_t> dynamic(indices.size(), ShapedType::kDynamic);
   return LoadOp::create(b, loc, tileType(b, {width, int64_t(op.getDepth())}), source, indices,
-                        dynamic, limit, ValueRange{list}, FloatAttr());
+                        dynamic, limit, ValueRange{list}, b.getF64FloatAttr(1 / scale));
 }

@@ -53,7 +53,7 @@ LogicalResult AttendTiler::run() {
           op.getRowScale().empty();
   openGrid();
   if (hasProduct()) {
-    double scale = hasBand() ? 1 : op.getScale().convertToDouble() * (base2 ? log2e : 1);
+    double scale = op.getScale().convertToDouble() * (base2 ? log2e : 1);
     TileRows rows{rowAxis, q0, N, qp, int64_t(op.getDepth())};
     q = tileOf(b, once, memory, op.getQuery(), rows, scale,
                [&](RegionCloner &c) { bind(c, op.getQuery(), qp, Value()); });
@@ -127,9 +127,6 @@ Value AttendTiler::keySide(Region &region, Value k0, Value kp, int64_t width) {
 
 /// The score of an element, not yet masked.
 Value AttendTiler::scores(OpBuilder &body, Value e, Value relative, Value qi, Value ki) {
-  if (relative) // the query is not scaled: it has a part in both products
-    e = arith::MulFOp::create(body, loc, e,
-                              floatConstant(body, loc, op.getScale().convertToDouble()));
   if (!op.getRowScale().empty()) {
     RegionCloner cloner(once, memory);
     bind(cloner, op.getRowScale(), qi, Value());

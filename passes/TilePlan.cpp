@@ -61,7 +61,7 @@ bool TilePlan::mentionsKey(unsigned number) {
 }
 
 bool TilePlan::formulaMentionsKey(unsigned number) {
-  const MaskFormula &formula = mask.getFormulas()[number];
+  const MaskFormula formula = mask.getFormulas()[number]; // a copy: formulas grow below
   switch (formula.kind) {
   case MaskFormula::Kind::constant:
   case MaskFormula::Kind::unknown: // nothing is written for it
