@@ -112,7 +112,8 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
     }
     homes[i] = take(init, op.getResult(i));
     copy(of(init.get()), homes[i]);
-    storages[op.getRegionIterArg(i)] = storages[op.getResult(i)] = homes[i];
+    storages[op.getRegionIterArg(i)] = homes[i]; // not in one go: the second entry may move the first
+    storages[op.getResult(i)] = homes[i];
   }
   auto loop =
       scf::ForOp::create(b, scalars.lookup(op.getLowerBound()), scalars.lookup(op.getUpperBound()),
