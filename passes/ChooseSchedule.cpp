@@ -121,6 +121,8 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
     int64_t depth = std::max(op.getDepth(), op.getColumns());
     Choice c = target.kind == TargetKind::Cpu ? chooseCpu(target, depth, masked)
                                               : chooseGpu(target, depth);
+    if (band && target.kind == TargetKind::Cpu) // a tile's distances are its keys and queries
+      c.key = std::max<int64_t>(c.key, 64);
     if (failed(wish(c)))
       return failure();
     if (band) // a band is sheared as a whole: one strip, the smaller of the two
