@@ -92,9 +92,11 @@ Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target,
   module.setTargetTriple(Triple(target.triple));
   module.setDataLayout((*machine)->createDataLayout());
   bool isGpu = target.kind == TargetKind::Gpu;
-  if (!isGpu) // where a division says it may: an estimate and one step of Newton's
+  if (!isGpu &&
+      form != CodeForm::Loops) // where a division says it may: an estimate and one step of Newton's
     for (Function &function : module)
-      function.addFnAttr("reciprocal-estimates", "vec-divf:1");
+      if (!function.isDeclaration())
+        function.addFnAttr("reciprocal-estimates", "vec-divf:1");
   if (!isGpu && form == CodeForm::Loops) // LLVM shies away from its widest registers by default
     for (Function &function : module)
       function.addFnAttr("prefer-vector-width", std::to_string(32 * target.lanes));

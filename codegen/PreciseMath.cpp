@@ -3,23 +3,33 @@
 #include "codegen/PreciseMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 
 namespace {
-/// f32 and i32 arithmetic at one place.
-struct Scalars {
+/// f32 and i32 arithmetic at one place, on scalars or on vectors like `x`.
+struct Lanes {
+  Lanes(OpBuilder &b, Location loc, Value x)
+      : b(b), loc(loc), floats(x.getType()), words(b.getI32Type()) {
+    if (auto vector = dyn_cast<VectorType>(floats))
+      words = vector.clone(words);
+  }
   OpBuilder &b;
   Location loc;
-  Value real(double value) {
-    return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(float(value)));
+  Type floats, words;
+  Value constant(Type type, TypedAttr value) {
+    if (auto vector = dyn_cast<VectorType>(type))
+      return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vector, Attribute(value)));
+    return arith::ConstantOp::create(b, loc, value);
   }
-  Value word(int32_t value) { return arith::ConstantIntOp::create(b, loc, value, 32); }
+  Value real(double value) { return constant(floats, b.getF32FloatAttr(float(value))); }
+  Value word(int32_t value) { return constant(words, b.getI32IntegerAttr(value)); }
   Value fma(Value p, Value q, Value r) { return math::FmaOp::create(b, loc, p, q, r); }
   Value mul(Value p, Value q) { return arith::MulFOp::create(b, loc, p, q); }
   Value sub(Value p, Value q) { return arith::SubFOp::create(b, loc, p, q); }
-  Value bits(Value x) { return arith::BitcastOp::create(b, loc, b.getI32Type(), x); }
-  Value fromBits(Value x) { return arith::BitcastOp::create(b, loc, b.getF32Type(), x); }
+  Value bits(Value x) { return arith::BitcastOp::create(b, loc, words, x); }
+  Value fromBits(Value x) { return arith::BitcastOp::create(b, loc, floats, x); }
   Value select(Value c, Value p, Value q) { return arith::SelectOp::create(b, loc, c, p, q); }
   Value compare(arith::CmpFPredicate how, Value p, Value q) {
     return arith::CmpFOp::create(b, loc, how, p, q);
@@ -35,12 +45,14 @@ struct Scalars {
 constexpr double magic = 12582912; // 1.5 * 2^23: adding it rounds to an integer
 } // namespace
 
+// 2^f for f in [-0.5, 0.5], 1.6e-8 relative.
+static constexpr double power2[] = {1.0,           0.693147182,   0.240226477,  0.0555033237,
+                                    0.00961843692, 0.00133988739, 0.00015353362};
+
 /// x = n + f with n an integer and f in [-0.5, 0.5]; a polynomial of degree 6 on f (1.6e-8 relative,
 /// c0 = 1); times 2^n in two steps, so that results below the normal range round once.
 Value heddle::preciseExp(OpBuilder &b, Location loc, Value x, bool natural) {
-  static constexpr double coefficients[] = {
-      1.0, 0.693147182, 0.240226477, 0.0555033237, 0.00961843692, 0.00133988739, 0.00015353362};
-  Scalars s{b, loc};
+  Lanes s(b, loc, x);
   // Beyond these the result is 0 or inf, and stays so.
   x = arith::MaximumFOp::create(b, loc, x, s.real(natural ? -110 : -160));
   x = arith::MinimumFOp::create(b, loc, x, s.real(natural ? 90 : 130));
@@ -53,7 +65,7 @@ Value heddle::preciseExp(OpBuilder &b, Location loc, Value x, bool natural) {
   } else {
     f = s.sub(x, n);
   }
-  Value p = s.polynomial(coefficients, f);
+  Value p = s.polynomial(power2, f);
   Value exponent = arith::SubIOp::create(b, loc, s.bits(shifted), s.word(0x4B400000));
   Value half = arith::ShRSIOp::create(b, loc, exponent, s.word(1));
   Value rest = arith::SubIOp::create(b, loc, exponent, half);
@@ -69,12 +81,12 @@ Value heddle::preciseLog(OpBuilder &b, Location loc, Value x, bool natural) {
   static constexpr double coefficients[] = {-0.5,         0.333331972,  -0.2499962,
                                             0.200120345,  -0.166846126, 0.139814854,
                                             -0.121483512, 0.140869141,  -0.130187988};
-  Scalars s{b, loc};
+  Lanes s(b, loc, x);
   Value bits = s.bits(x);
   Value exponent = arith::AndIOp::create(
       b, loc, arith::SubIOp::create(b, loc, bits, s.word(0x3F2AAAAB)), s.word(int32_t(0xFF800000)));
   Value m = s.fromBits(arith::SubIOp::create(b, loc, bits, exponent));
-  Value e = arith::SIToFPOp::create(b, loc, b.getF32Type(),
+  Value e = arith::SIToFPOp::create(b, loc, s.floats,
                                     arith::ShRSIOp::create(b, loc, exponent, s.word(23)));
   Value f = s.sub(m, s.real(1));
   Value r = s.fma(s.polynomial(coefficients, f), s.mul(f, f), f);
@@ -91,7 +103,7 @@ Value heddle::preciseLog(OpBuilder &b, Location loc, Value x, bool natural) {
 Value heddle::preciseSine(OpBuilder &b, Location loc, Value x, bool cosine) {
   static constexpr double sine[] = {-1.66666672e-1, 8.33338592e-3, -1.98559923e-4, 2.86567956e-6};
   static constexpr double cosines[] = {1.0, -0.5, 4.16666567e-2, -1.38877297e-3, 2.44677067e-5};
-  Scalars s{b, loc};
+  Lanes s(b, loc, x);
   Value shifted = s.fma(x, s.real(0.63661977236758134), s.real(magic));
   Value k = s.sub(shifted, s.real(magic)), r = x;
   for (double part : {1.57079601287841796875, 3.13916473260178463e-7, 5.39030252995776477e-15})
@@ -111,16 +123,28 @@ Value heddle::preciseSine(OpBuilder &b, Location loc, Value x, bool cosine) {
 }
 
 /// Below 0.6 x + x^3 p(x^2), of degree 4 by least squares to the minimax (5.6e-9); above it
-/// 1 - 2 / (e^2|x| + 1), which loses nothing there.
+/// 1 - 1 / (e^2|x| / 2 + 1/2), which loses nothing there. From 10 on that is 1, so that the power stays
+/// normal and a refined reciprocal will do.
 Value heddle::preciseTanh(OpBuilder &b, Location loc, Value x) {
   static constexpr double coefficients[] = {-0.333332986, 0.133319587, -0.0537866801, 0.0208053794,
                                             -0.00590586243};
-  Scalars s{b, loc};
+  Lanes s(b, loc, x);
   Value size = math::AbsFOp::create(b, loc, x), square = s.mul(x, x);
   Value small = s.fma(s.polynomial(coefficients, square), s.mul(square, x), x);
-  Value power = preciseExp(b, loc, s.mul(size, s.real(2)), /*natural=*/true);
-  Value one = s.real(1);
-  Value part = arith::DivFOp::create(b, loc, s.real(2), arith::AddFOp::create(b, loc, power, one));
+  Value ten = s.real(10), one = s.real(1), half = s.real(0.5);
+  Value bounded = s.select(s.compare(arith::CmpFPredicate::OGT, size, ten), ten, size); // keeps NaN
+  Value twice = s.real(2 * 1.4426950408889634);
+  Value shifted = s.fma(bounded, twice, s.real(magic)), n = s.sub(shifted, s.real(magic));
+  SmallVector<double> halves;
+  for (double c : power2)
+    halves.push_back(c / 2);
+  Value p = s.polynomial(halves, s.fma(bounded, twice, arith::NegFOp::create(b, loc, n)));
+  Value exponent = arith::ShLIOp::create(b, loc, s.bits(shifted), s.word(23));
+  Value power = s.fromBits(arith::AddIOp::create(b, loc, s.bits(p), exponent));
+  auto refined = arith::FastMathFlags::arcp | arith::FastMathFlags::ninf |
+                 arith::FastMathFlags::contract; // LLVM takes none without the three
+  Value sum = arith::AddFOp::create(b, loc, power, half);
+  Value part = arith::DivFOp::create(b, loc, one, sum, refined);
   Value large = math::CopySignOp::create(b, loc, s.sub(one, part), x);
   return s.select(s.compare(arith::CmpFPredicate::OLT, size, s.real(0.6)), small, large);
 }
@@ -132,7 +156,11 @@ template <typename OpT> struct Precise : OpRewritePattern<OpT> {
 
   LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
     bool approximate = bitEnumContainsAny(op.getFastmath(), arith::FastMathFlags::afn);
-    if (!op.getType().isF32() || (keepApproximate && approximate))
+    // Vectors come from bodies of tiles, whose exponentials are the emitter's own.
+    constexpr bool onVectors = !llvm::is_one_of<OpT, math::ExpOp, math::Exp2Op>::value;
+    Type type = op.getType();
+    if (!(type.isF32() || (onVectors && getElementTypeOrSelf(type).isF32())) ||
+        (keepApproximate && approximate))
       return failure();
     Location loc = op.getLoc();
     Value x = op.getOperand();

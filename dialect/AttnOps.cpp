@@ -132,11 +132,12 @@ LogicalResult AttendOp::verify() {
     return emitOpError("expected 'sink' with softmax only, 'map' and 'divide' with map only");
   if (!getPrior().empty() && (getSink().empty() || getValue().empty())) // C3
     return emitOpError("expected a sink and a value with 'prior'");
-  if (getRelRow().empty() != getRelAt().empty() ||
-      (!getRelRow().empty() &&
-       (getQuery().empty() || getScore().empty() || getKeys().size() != 1))) // C7
-    return emitOpError(
-        "expected 'rel_row' and 'rel_at' together, with a query, a score and one key index");
+  bool band = !getRelRow().empty();
+  if (band == getRelAt().empty() ||
+      (band && (getQuery().empty() || getScore().empty() || getKeys().size() != 1)) ||
+      getRelAxis() >= uint64_t(rows)) // C7
+    return emitOpError("expected 'rel_row' and 'rel_at' together, with a query, a score and one "
+                       "key index, along one of the rows");
   bool nested = getGroup() != 0;
   if (nested != !getGrouped().empty() || nested != !getLeader().empty() ||
       int64_t(getGroup()) < 0 ||

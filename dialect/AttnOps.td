@@ -20,7 +20,8 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     raw(R, K) = sum_d query(R, d) key(R, K, d)                      0 without query and key
     s(R, K)   = score(R, K, scale * row_scale(R) * raw)             score is the identity if absent
     with rel_row and rel_at, score takes one number more: sum_d query(R, d) rel_row(R, rel_at(R, K), d),
-    rel_row a plain read, rel_at moved into its axis; it rises by 1 with the key, falls with one of R
+    rel_row a plain read, rel_at moved into its axis; it rises by 1 with the key and falls by 1 with row
+    index number `rel_axis`
     P(R)      = { K : keep(R, K) }                                  all if absent
     softmax:    p = exp(s - lse), lse = log sum_P exp(s); `sink`(R) adds exp(sink) to the sum: a kept pair
                 of that score, whose value is `prior`(R, e), or 0
@@ -39,7 +40,8 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
     - (C3) `sink` and `lse` belong to softmax; `map` and `divide` to map, which needs its `map`. A prior
       comes with a sink and a value.
     - (C6) a `group` comes with softmax, one key index, `grouped` and `leader`, and without a sink.
-    - (C7) `rel_row` and `rel_at` come together, with a query and a score, for one key index.
+    - (C7) `rel_row` and `rel_at` come together, with a query and a score, for one key index; `rel_axis` is
+      one of the rows.
     - (C4) `out` has the axes R and, with columns, e; `lse` has the axes R.
     - (C5) results have the types of the tensors written.
     ```mlir
@@ -52,6 +54,7 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
   }];
   let arguments = (ins Attn_NormaliserAttr:$normaliser, Variadic<Index>:$rows, Variadic<Index>:$keys,
                        I64Attr:$depth, I64Attr:$columns, DefaultValuedAttr<I64Attr, "0">:$group,
+                       DefaultValuedAttr<I64Attr, "0">:$rel_axis,
                        DefaultValuedAttr<F64Attr, "1.0">:$scale,
                        Variadic<AnyRankedTensor>:$outs, DenseI32ArrayAttr:$outputs,
                        OptionalAttr<Attn_ScheduleAttr>:$schedule);
@@ -62,7 +65,7 @@ def Attn_AttendOp : Attn_BodyOp<"attend", [AttrSizedOperandSegments]> {
                         AnyRegion:$map, AnyRegion:$divide, AnyRegion:$gate);
   let assemblyFormat = [{
     custom<Plain>($normaliser) `rows` `(` $rows `)` `keys` `(` $keys `)` `depth` $depth
-    `columns` $columns (`group` $group^)? (`scale` $scale^)? custom<Outputs>($outs, type($outs), $outputs)
+    `columns` $columns (`group` $group^)? (`rel_axis` $rel_axis^)? (`scale` $scale^)? custom<Outputs>($outs, type($outs), $outputs)
     (`schedule` $schedule^)? attr-dict-with-keyword
     (`query` $query^)? (`key` $key^)? (`value` $value^)? (`row_scale` $row_scale^)?
     (`rel_row` $rel_row^)? (`rel_at` $rel_at^)? (`score` $score^)? (`keep` $keep^)? (`sink` $sink^)? (`prior` $prior^)?

@@ -146,6 +146,9 @@ void SpecBuilder::relative(AttendOp op, const AttendStep &body, const RelativeTe
   depth.extent = table.axes.back();
   rows.push_back(&distance);
   rows.push_back(&depth);
+  for (auto [number, range] : llvm::enumerate(body.rows))
+    if (range.name == "q_idx")
+      op.setRelAxis(number);
   region(op.getRelRow(), term.row, rows);
   region(op.getRelAt(), term.at, pair, {}, body.offset);
   region(op.getScore(), term.score, pair, {ExprSpecial::Score, ExprSpecial::Relative}, body.offset);
@@ -184,8 +187,8 @@ SmallVector<Value> SpecBuilder::attend(const SpecStep &step, const AttendStep &b
       b, loc, TypeRange(ValueRange(outs)), normaliser, rowSizes, sizeOf(source.keys.front()),
       b.getI64IntegerAttr(source.query ? constantSize(source.depth) : 0),
       b.getI64IntegerAttr(hasOut ? constantSize(body.column) : 0), b.getI64IntegerAttr(groups.size),
-      b.getF64FloatAttr(scale ? scale->asFloat() : 1), outs, b.getDenseI32ArrayAttr(names),
-      ScheduleAttr());
+      b.getI64IntegerAttr(0), b.getF64FloatAttr(scale ? scale->asFloat() : 1), outs,
+      b.getDenseI32ArrayAttr(names), ScheduleAttr());
   if (source.query) {
     region(op.getQuery(), source.query, rowsD);
     region(op.getKey(), source.key, pairD);

@@ -12,9 +12,9 @@ namespace heddle {
 struct RelativeTerm {
   ExprRef score; // with Special Relative in the place of the dot(); null: there is no such term
   ExprRef row;   // Float of R, `index`, d: the table at `index`
-  ExprRef
-      at; // Int of R, K: the value of `index`, not yet moved into its axis; rises by 1 with the key,
-          // falls by 1 with the query
+  // Int of R, K: the value of `index`, not yet moved into its axis. It rises by 1 with the key, and falls
+  // by 1 with q_idx.
+  ExprRef at;
   IndexRange index;
 };
 RelativeTerm relativeTerm(const AttendStep &step);

@@ -59,7 +59,7 @@ std::optional<unsigned> tileRow(AttendOp op) {
     };
     if (mentioned(op.getKey()) || mentioned(op.getValue()))
       continue;
-    if (!op.getRelAt().empty() && !mentioned(op.getRelAt())) // the band is along this one
+    if (!op.getRelAt().empty() && i != op.getRelAxis()) // the band runs along that one
       continue;
     if (!best || mentioned(op.getKeep()) || !bestInMask) {
       best = i;

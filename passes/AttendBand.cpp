@@ -4,7 +4,7 @@
 // the first K. Their rows, moved into the table, are one load:
 //   %at = attn.iota %first : tensor<63xi32>        rel_at of the first query and the key Q - 1 before the first
 //   %list = arith.maxsi (arith.minsi %at, %last), 0
-//   %t = attn.load %table[%h, 0, 0] rows(%size) list(%at)
+//   %t = attn.load %table[%h, 0, 0] rows(%size) list(%list)
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -47,8 +47,8 @@ Value AttendTiler::band(Value k0) {
   auto least = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vector(width), int32_t(0)));
   Value list = arith::MinSIOp::create(b, loc, distances, most);
   list = arith::MaxSIOp::create(b, loc, list, least);
-  double scale =
-      op.getScale().convertToDouble(); // the query has it, and no part of it belongs here
+  // The query has the scale, and no part of it belongs here.
+  double scale = op.getScale().convertToDouble();
   SmallVector<int64_t> dynamic(indices.size(), ShapedType::kDynamic);
   return LoadOp::create(b, loc, tileType(b, {width, int64_t(op.getDepth())}), source, indices,
                         dynamic, limit, ValueRange{list}, b.getF64FloatAttr(1 / scale));

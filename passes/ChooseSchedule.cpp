@@ -86,6 +86,17 @@ Choice chooseGpu(const TargetInfo &target, int64_t depth) {
   return c;
 }
 
+/// What of an op, besides its sizes, has a part in its tiles.
+struct Traits {
+  bool oneRow = false; // keys differ from row to row
+  bool masked = false;
+  bool band = false; // a term by distance
+  int64_t group = 0; // keys of a nested softmax's group; 0: none
+};
+Traits traitsOf(AttendOp op) {
+  return {!tileRow(op), !op.getKeep().empty(), !op.getRelRow().empty(), int64_t(op.getGroup())};
+}
+
 struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
   using ChooseScheduleBase::ChooseScheduleBase;
 
@@ -116,20 +127,20 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
   }
 
   template <typename OpT>
-  LogicalResult choose(OpT op, const TargetInfo &target, bool oneRow, bool masked, int64_t group,
-                       bool band) {
+  LogicalResult choose(OpT op, const TargetInfo &target, const Traits &traits) {
     int64_t depth = std::max(op.getDepth(), op.getColumns());
-    Choice c = target.kind == TargetKind::Cpu ? chooseCpu(target, depth, masked)
+    Choice c = target.kind == TargetKind::Cpu ? chooseCpu(target, depth, traits.masked)
                                               : chooseGpu(target, depth);
-    if (band && target.kind == TargetKind::Cpu) // a tile's distances are its keys and queries
+    if (traits.band &&
+        target.kind == TargetKind::Cpu) // a tile's distances are its keys and queries
       c.key = std::max<int64_t>(c.key, 64);
     if (failed(wish(c)))
       return failure();
-    if (band) // a band is sheared as a whole: one strip, the smaller of the two
+    if (traits.band) // a band is sheared as a whole: one strip, the smaller of the two
       c.query = c.strip = target.kind == TargetKind::Cpu ? c.strip : c.query;
-    if (group) // a tile of keys is a group: no wish can cut it
-      c.key = group;
-    if (oneRow) // keys differ from row to row: no wish can tile them
+    if (traits.group) // a tile of keys is a group: no wish can cut it
+      c.key = traits.group;
+    if (traits.oneRow) // keys differ from row to row: no wish can tile them
       c.query = c.strip = 1;
     if (c.query && c.strip && c.query % c.strip)
       c.query = (c.query + c.strip - 1) / c.strip * c.strip;
@@ -160,11 +171,10 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
       return signalPassFailure();
     }
     for (auto op : getOperation().getOps<AttendOp>())
-      if (failed(choose(op, *info, !tileRow(op), !op.getKeep().empty(), op.getGroup(),
-                        !op.getRelRow().empty())))
+      if (failed(choose(op, *info, traitsOf(op))))
         return signalPassFailure();
     for (auto op : getOperation().getOps<RecurOp>())
-      if (failed(choose(op, *info, false, false, 0, false)))
+      if (failed(choose(op, *info, {})))
         return signalPassFailure();
   }
 };

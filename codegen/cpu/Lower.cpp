@@ -31,7 +31,7 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-/// Scalars: ours. tanh, erf, and all on vectors: MLIR's polynomials. What has none becomes calls of libm.
+/// Ours, PreciseMath.h. erf: MLIR's polynomial. What has none becomes calls of libm.
 struct ExpandMath : PassWrapper<ExpandMath, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ExpandMath)
   StringRef getArgument() const override { return "expand-math"; }

@@ -2,7 +2,6 @@
 
 #include "codegen/cpu/Emitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace heddle::attn;
@@ -16,19 +15,8 @@ LogicalResult Emitter::emitShear(ShearOp op) {
   const Storage band = of(op.getTile());
   Storage result = allocate(op.getResult());
   storages[op.getResult()] = result;
-  if (!band.width || band.rows != band.width) {
-    loop(index(0), index(result.rows), 1, {}, [&](Value r, ValueRange) {
-      loop(index(0), index(result.cols), 1, {}, [&](Value c, ValueRange) {
-        Value from = plus(arith::SubIOp::create(b, c, r), result.rows - 1);
-        Value x = loadScalar(band.base, elementAddress(band, r, from), band.element);
-        LLVM::StoreOp::create(
-            b, x, address(result.base, elementAddress(result, r, c), result.element), 4);
-        return Values();
-      });
-      return Values();
-    });
-    return success();
-  }
+  if (!band.width || band.rows != band.width)
+    return op.emitError("a band that is not one strip cannot be compiled for a CPU");
   for (int64_t power = 1; power < lanes; power *= 2) {
     SmallVector<bool> bits;
     for (int64_t lane = 0; lane < lanes; ++lane)

@@ -161,8 +161,8 @@ struct AttendStep {
   ExprRef offset;
   NormalizeKind normalize = NormalizeKind::Softmax;
   ExprRef sink; ///< Softmax: Float of R, or null
-  ExprRef
-      prior; ///< with a sink: Float of R, e, its value; null: 0. Never written: dialect/SplitSources.h
+  /// With a sink: Float of R, e, its value; null: 0. No spec says it, see dialect/SplitSources.h.
+  ExprRef prior;
   ExprRef divide; ///< Map: Float of Sum, R, or null
   ExprRef gate;   ///< Float of R, e, statistics; Number 1.0 by default
   std::vector<AttendStatistic> stats;

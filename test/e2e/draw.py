@@ -251,7 +251,7 @@ class Program:
         pairs = {**rows, **keys}
         part: dict = {"query": self.number({**rows, "d": "D"}, self.pick(0, 0, 1)), "key": self.number({"b": "B", "h": "H", **keys, "d": "D"}, self.pick(0, 0, 1)),
                       "value": self.number({"b": "B", "h": "H", **keys, "e": "E"}, self.pick(0, 0, 1))}
-        if "kv_idx" not in part["value"]:                               # as above
+        if "kv_idx" not in part["value"] and (len(keys) > 1 or self.size["M"] > 9): # as above
             part["value"] += " + 0.1 * sin(kv_idx + 0.3)"
         if self.chance(0.5):
             self.has.add("score")

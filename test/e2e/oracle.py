@@ -5,7 +5,7 @@
 
 Inputs are made here, written as .npy, run by `heddle run`, and its results compared with test/oracle/ under
 the numeric contract: |got - ref64| <= r E + 2 ulp(S); E is the largest error of the definition in f32
-(where S is not known, or elements are few, also on inputs moved in their last place), S the sum of |weight| |value| (of a result that is
+(where S is not known also on inputs moved in their last place), S the sum of |weight| |value| (of a result that is
 no attend's or comes from several steps: the largest element); r is 1 for 16-bit results, 3 for f32; lse: 4e-6 +
 2e-6 |lse|. Each spec at its
 example, at the odd shapes of its formula (test/oracle/formulas.py holds the evaluator to that) or at three of our
@@ -131,21 +131,10 @@ def run(tool: pathlib.Path, case: Case) -> str:
 
 def compare_all(spec: dict, values: dict, results: dict, sizes: dict, params: dict) -> str:
     magnitude: dict = {}
-    few = sum(x.size for x in results.values()) < 4096  # the largest of few errors says little: try more often
     with np.errstate(all="ignore"):
         ref = evaluate.evaluate(spec, values, params, sizes, magnitude=magnitude)
-
-        def naive(first: int, end: int) -> list[dict]:
-            return [evaluate.evaluate(spec, moved(spec, values, n), params, sizes, real=np.float32) for n in range(first, end)]
-
-        naives = naive(0, 9 if few else 3)
-        fault = faults_of(spec, results, ref, naives, magnitude)
-        if fault and few:
-            fault = faults_of(spec, results, ref, naives + naive(9, 65), magnitude)
-    return fault
-
-
-def faults_of(spec: dict, results: dict, ref: dict, naives: list[dict], magnitude: dict) -> str:
+        few = sum(x.size for x in results.values()) < 4096 # the largest of few errors says little: try more often
+        naives = [evaluate.evaluate(spec, moved(spec, values, n), params, sizes, real=np.float32) for n in range(9 if few else 3)]
     faults = []
     for name, storage in spec["results"].items():
         got = from_brain(results[name]) if storage == "bf16" else results[name]
@@ -154,8 +143,7 @@ def faults_of(spec: dict, results: dict, ref: dict, naives: list[dict], magnitud
         if not known and not isinstance(size, str): # nobody hands out the terms: the largest element
             largest = np.abs(ref[name][np.isfinite(ref[name])]).max(initial=0.0)
             size = np.maximum(largest, 0.0 if size is None else size) * np.ones(np.shape(ref[name]))
-        one_says_enough = known and results[name].size >= 64
-        naive = [one[name].astype(np.float64) for one in naives[: 1 if one_says_enough else None]]
+        naive = [one[name].astype(np.float64) for one in naives[: 1 if known else None]]
         faults.append(compare(name, storage, got.astype(np.float64), ref[name], naive, size))
     return "; ".join(fault for fault in faults if fault)
 
