@@ -82,10 +82,12 @@ void tile(Stages &stages) {
 void map(Stages &stages) {
   if (!stages.wish().map)
     return;
-  if (stages.wish().target->kind == TargetKind::Cpu)
+  if (stages.wish().target->kind == TargetKind::Cpu) {
+    stages.add("cut-products", attn::createCutProducts());
     stages.add("map-to-cpu", attn::createMapToCpu());
-  else
+  } else {
     stages.add("map-to-gpu", attn::createMapToGpu());
+  }
 }
 
 void build(Stages &stages) {

@@ -47,7 +47,9 @@ LogicalResult TileSequences::emitFilter(FilterOp op, EmitBlock emitBlock) {
   tiles.of = op.getOf();
   tiles.from = scalars.lookup(op.getFrom());
   const Sequence whole = known[tiles.of];
-  Value rest = arith::SubIOp::create(b, count(whole, /*onlyFull=*/false), tiles.from);
+  Value end =
+      arith::MinSIOp::create(b, count(whole, /*onlyFull=*/false), scalars.lookup(op.getTo()));
+  Value rest = arith::SubIOp::create(b, end, tiles.from);
   Value length = arith::MinSIOp::create(b, rest, index(FilterOp::length)), none = bits(0);
   auto loop = scf::ForOp::create(b, index(0), length, index(1), ValueRange{none, none});
   {

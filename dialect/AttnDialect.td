@@ -23,7 +23,7 @@ def Attn_Dialect : Dialect {
   let discardableAttrs = (ins "::heddle::attn::ScheduleAttr":$schedule,
                               "::mlir::ArrayAttr":$homes,
                               "::mlir::StringAttr":$plain, "::mlir::StringAttr":$loops,
-                              "::mlir::UnitAttr":$sorted);
+                              "::mlir::UnitAttr":$sorted, "::mlir::UnitAttr":$masked);
   let hasOperationAttrVerify = 1;
 }
 

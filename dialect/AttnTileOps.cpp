@@ -1,6 +1,7 @@
 //===- AttnTileOps.cpp - syntax that ODS cannot say, verifiers, folds of the tile ops ----------===//
 
 #include "dialect/AttnOps.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -125,7 +126,19 @@ LogicalResult ContractOp::verify() {
     return emitOpError("expected (rows x inner) (inner x columns), got (")
            << a[at] << " x " << a[!at] << ") (" << b[bt] << " x " << b[!bt] << ") for " << c[0]
            << " x " << c[1];
+  if (!getSpan().empty() && getSpan().size() != 2) // C2
+    return emitOpError("expected a span from one row to another");
   return success();
+}
+
+/// A span of all rows is none.
+OpFoldResult ContractOp::fold(FoldAdaptor adaptor) {
+  ArrayRef<Attribute> span = adaptor.getSpan();
+  if (span.empty() || !span[0] || !span[1] || getConstantIntValue(span[0]) != 0 ||
+      getConstantIntValue(span[1]) != getRhs().getType().getDimSize(0))
+    return {};
+  getSpanMutable().clear();
+  return getResult();
 }
 
 SmallVector<Region *> MapOp::getLoopRegions() { return {&getBody()}; }

@@ -48,27 +48,27 @@ def Attn_VisitOp : Attn_BodyOp<"visit", [AttrSizedOperandSegments]> {
 def Attn_FilterOp : Attn_BodyOp<"filter"> {
   let summary = "a stretch of a sequence, without the tiles that hold nothing";
   let description = [{
-    Of the tiles number `from` to `from` + 63 of a sequence, in its order: those of which the body yields
-    that some of it is kept and that all of it is, then the others of which it yields that some is. What
-    no interval of tile numbers says: a remainder of positions, or what a tensor holds of them.
+    Of the tiles number `from` to `to` of a sequence, at most 32, in its order: those of which the body
+    yields that some of it is kept and that all of it is, then the others of which it yields that some is.
+    What no interval of tile numbers says: a remainder of positions, or what a tensor holds of them.
 
     - (C1) the body maps a tile number (index) to two i1: some of it is kept, all of it is.
     ```mlir
-    %u = attn.filter %t from %n {
+    %u = attn.filter %t from %n to %m {
     ^bb0(%tile: index):
       ...
       attn.yield %some, %all : i1, i1
     }
     ```
   }];
-  let arguments = (ins Attn_Tiles:$of, Index:$from);
+  let arguments = (ins Attn_Tiles:$of, Index:$from, Index:$to);
   let results = (outs Attn_Tiles:$tiles);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$of `from` $from $body attr-dict";
+  let assemblyFormat = "$of `from` $from `to` $to $body attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// How many tiles of the sequence one op looks at.
-    static constexpr int64_t length = 64;
+    static constexpr int64_t length = 32;
   }];
 }
 
@@ -177,7 +177,11 @@ def Attn_ContractOp : Attn_Op<"contract", [Pure, AttrSizedOperandSegments,
   let description = [{
     `decay` holds one factor per row of `acc`; one factor for all is a `tensor.splat`.
 
+    With `span` only rows `lo` to `hi` of the right-hand side are looked at. Others count as 0; where it
+    is transposed, the columns of the result that they would give hold anything.
+
     - (C1) (rows x inner) times (inner x columns), after transposition, gives the result.
+    - (C2) a span is two numbers.
     ```mlir
     %s2 = attn.contract %k t, %v into %s * %d
         : tensor<32x64xf32>, tensor<32x8xf32> -> tensor<64x8xf32>
@@ -185,13 +189,29 @@ def Attn_ContractOp : Attn_Op<"contract", [Pure, AttrSizedOperandSegments,
   }];
   let arguments = (ins Attn_TileOf<[2]>:$lhs, Attn_TileOf<[2]>:$rhs,
                        Optional<Attn_TileOf<[2]>>:$acc, Optional<Attn_Vector>:$decay,
-                       UnitAttr:$lhs_t, UnitAttr:$rhs_t);
+                       Variadic<Index>:$span, UnitAttr:$lhs_t, UnitAttr:$rhs_t);
   let results = (outs Attn_TileOf<[2]>:$result);
   let assemblyFormat = [{
-    $lhs (`t` $lhs_t^)? `,` $rhs (`t` $rhs_t^)? (`into` $acc^ (`*` $decay^)?)? attr-dict
+    $lhs (`t` $lhs_t^)? `,` $rhs (`t` $rhs_t^)? (`span` `(` custom<Intervals>($span)^ `)`)?
+    (`into` $acc^ (`*` $decay^)?)? attr-dict
     `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Attn_SpanOp : Attn_Op<"span", [Pure]> {
+  let summary = "where a vector holds something";
+  let description = [{
+    From the first to past the last element that is more than 0, both 0 if there is none, and whether all
+    between are: the columns of a tile that its mask keeps, and that there is no gap in them.
+    ```mlir
+    %lo, %hi, %dense = attn.span %kept : tensor<32xf32>
+    ```
+  }];
+  let arguments = (ins Attn_Vector:$vector);
+  let results = (outs Index:$lo, Index:$hi, I1:$dense);
+  let assemblyFormat = "$vector attr-dict `:` type($vector)";
 }
 
 def Attn_MapOp : Attn_BodyOp<"map", [

@@ -10,8 +10,8 @@
 using namespace mlir;
 using namespace heddle::attn;
 
-/// What is carried from key tile to key tile: with softmax the running maximum and the sum, with map
-/// the sum and, where it divides, whether there was a pair; then the accumulator. A sink is a key that
+/// What is carried from key tile to key tile: with softmax the running maximum and the sum, with a map
+/// that divides the sum and whether there was a pair; then the accumulator. A sink is a key that
 /// was there before.
 SmallVector<Value> AttendTiler::initial() {
   SmallVector<Value> carried;
@@ -21,8 +21,8 @@ SmallVector<Value> AttendTiler::initial() {
     Value sink = rowVector(op.getSink());
     Value m = arith::MaximumFOp::create(b, loc, sink, splatConstant(b, loc, {Q}, low));
     carried = {m, exp(b, arith::SubFOp::create(b, loc, sink, m))};
-  } else {
-    carried.assign(countsKept() ? 2 : 1, splatConstant(b, loc, {Q}, 0));
+  } else if (divides()) {
+    carried.assign(2, splatConstant(b, loc, {Q}, 0));
   }
   if (hasOut())
     carried.push_back(op.getPrior().empty() ? splatConstant(b, loc, {Q, width()}, 0)

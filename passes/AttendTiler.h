@@ -26,7 +26,7 @@ private:
   bool hasBand() { return !op.getRelRow().empty(); }
   bool hasProduct() { return !op.getQuery().empty(); }
   /// Only a division can make something of a row that keeps nothing.
-  bool countsKept() { return !op.getDivide().empty(); }
+  bool divides() { return !op.getDivide().empty(); }
   /// The columns of the accumulator: a value that does not mention e has one.
   int64_t width() { return std::max<int64_t>(op.getColumns(), 1); }
   RankedTensorType vector(int64_t size) { return RankedTensorType::get(size, b.getI32Type()); }

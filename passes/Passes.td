@@ -88,6 +88,12 @@ def PipelineTiles : Attn_Pass<"pipeline-tiles"> {
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
 }
 
+def CutProducts : Attn_Pass<"cut-products"> {
+  let summary = "runs products of boundary tiles from the first kept key to the last";
+  let description = [{ Before and after: test/passes/cut-products.mlir. }];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+}
+
 def MapToCpu : Attn_Pass<"map-to-cpu"> {
   let summary = "gives every tile its home in a CPU's registers or scratch, every op its body";
   let description = [{ Before and after: test/passes/map-to-cpu.mlir. }];

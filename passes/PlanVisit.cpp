@@ -7,7 +7,8 @@
 // after:
 //   %hull = attn.visit full(..) boundary(..)                          %f, %a = attn.count %hull
 //   %r = scf.for %from = %c0 to %a step %c64 iter_args(%p = %init) {
-//     %tiles = attn.filter %hull from %from {.. the mask on the intervals of a tile's positions ..}
+//     %to = .. the end of the stretch, or %from if the mask keeps nothing of all its positions ..
+//     %tiles = attn.filter %hull from %from to %to {.. the mask on a tile's positions ..}
 //     %nf, %na = attn.count %tiles
 //     %s = scf.for %n = %c0 to %na step %c1 iter_args(%o = %p) {.. attn.at %tiles[%n] ..}
 //     scf.yield %s }
@@ -48,6 +49,27 @@ static scf::ForOp loopOver(VisitOp visit, CountOp &count) {
              : scf::ForOp();
 }
 
+namespace {
+/// The positions of tiles, written at a place.
+struct Positions {
+  OpBuilder &b;
+  Location loc;
+
+  Value constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
+  Value startOf(Value tile, int64_t size) {
+    return arith::MulIOp::create(b, loc, tile, constant(size));
+  }
+  Value endOf(Value tile, int64_t size) {
+    return arith::AddIOp::create(b, loc, startOf(tile, size), constant(size));
+  }
+  /// Of the tiles from one to another those below the limit.
+  PlanEnds of(Value first, Value last, int64_t size, Value limit) {
+    Value past = arith::MinSIOp::create(b, loc, endOf(last, size), limit);
+    return {startOf(first, size), arith::SubIOp::create(b, loc, past, constant(1))};
+  }
+};
+} // namespace
+
 bool heddle::attn::planVisit(VisitOp visit, VisitOp hull, MaskAnalysis &mask,
                              llvm::function_ref<Value(unsigned)> symbol) {
   CountOp count;
@@ -56,48 +78,53 @@ bool heddle::attn::planVisit(VisitOp visit, VisitOp hull, MaskAnalysis &mask,
     return false;
   OpBuilder b(visit);
   Location loc = visit.getLoc();
-  auto candidates = CountOp::create(b, loc, b.getIndexType(), b.getIndexType(), hull.getTiles());
+  Type index = b.getIndexType();
+  auto candidates = CountOp::create(b, loc, index, index, hull.getTiles());
   b.setInsertionPoint(loop);
   Value step = arith::ConstantIndexOp::create(b, loc, FilterOp::length);
   auto stretches = scf::ForOp::create(b, loc, loop.getLowerBound(), candidates.getAll(), step,
                                       loop.getInitArgs());
   loop->replaceAllUsesWith(stretches.getResults());
   OpBuilder outside = OpBuilder::atBlockBegin(stretches.getBody());
-  auto filter = FilterOp::create(outside, loc, hull.getTiles().getType(), hull.getTiles(),
-                                 stretches.getInductionVar());
+  Positions around{outside, loc};
+  ArrayRef<int64_t> sizes = visit.getTile();
+  Value numQueries = visit.getOf()[0], numKeys = visit.getOf()[1];
+  PlanEnds queries = around.of(visit.getAt(), visit.getAt(), sizes[0], numQueries);
+
+  Value from = stretches.getInductionVar();
+  Value to = arith::AddIOp::create(outside, loc, from, step);
+  to = arith::MinSIOp::create(outside, loc, to, candidates.getAll());
+  if (hull.getFull()
+          .empty()) { // in rising order: from the first tile of the stretch to its last one
+    auto tileAt = [&](Value n) -> Value {
+      return AtOp::create(outside, loc, index, hull.getTiles(), n);
+    };
+    Value last = arith::SubIOp::create(outside, loc, to, around.constant(1));
+    SmallVector<PlanEnds> ends = {queries,
+                                  around.of(tileAt(from), tileAt(last), sizes[1], numKeys)};
+    TilePlan stretch(mask, ends, {sizes[0], TilePlan::unbounded}, outside, outside, symbol);
+    to = arith::SelectOp::create(outside, loc, stretch.evaluate().may, to, from);
+  }
+  auto filter =
+      FilterOp::create(outside, loc, hull.getTiles().getType(), hull.getTiles(), from, to);
   outside.setInsertionPoint(filter);
   Block *body = new Block;
   filter.getBody().push_back(body);
-  Value tile = body->addArgument(b.getIndexType(), loc);
+  Value tile = body->addArgument(index, loc);
   OpBuilder inside = OpBuilder::atBlockEnd(body);
-
-  Value one = arith::ConstantIndexOp::create(outside, loc, 1);
-  auto first = [&](OpBuilder &at, Value number, int64_t size) -> Value {
-    Value by = arith::ConstantIndexOp::create(at, loc, size);
-    return arith::MulIOp::create(at, loc, number, by);
-  };
-  auto end = [&](OpBuilder &at, Value start, int64_t size) -> Value {
-    return arith::AddIOp::create(at, loc, start, arith::ConstantIndexOp::create(at, loc, size));
-  };
-  auto positions = [&](OpBuilder &at, Value start, int64_t size, Value limit) -> PlanEnds {
-    Value past = arith::MinSIOp::create(at, loc, end(at, start, size), limit);
-    return {start, arith::SubIOp::create(at, loc, past, one)};
-  };
-  ArrayRef<int64_t> sizes = visit.getTile();
-  Value q0 = first(outside, visit.getAt(), sizes[0]), k0 = first(inside, tile, sizes[1]);
-  SmallVector<PlanEnds> ends = {positions(outside, q0, sizes[0], visit.getOf()[0]),
-                                positions(inside, k0, sizes[1], visit.getOf()[1])};
+  Positions within{inside, loc};
+  SmallVector<PlanEnds> ends = {queries, within.of(tile, tile, sizes[1], numKeys)};
   TilePlan plan(mask, ends, sizes, outside, inside, symbol);
   PlanTruth truth = plan.evaluate();
   Value whole = arith::CmpIOp::create(inside, loc, arith::CmpIPredicate::sle,
-                                      end(inside, k0, sizes[1]), visit.getOf()[1]);
+                                      within.endOf(tile, sizes[1]), numKeys);
   Value yes = arith::ConstantIntOp::create(inside, loc, 1, 1);
   Value every = arith::XOrIOp::create(inside, loc, truth.fail, yes);
   every = arith::AndIOp::create(inside, loc, every, whole);
   YieldOp::create(inside, loc, ValueRange{truth.may, every});
 
   outside.setInsertionPointAfter(filter);
-  auto left = CountOp::create(outside, loc, b.getIndexType(), b.getIndexType(), filter.getTiles());
+  auto left = CountOp::create(outside, loc, index, index, filter.getTiles());
   count->replaceAllUsesWith(left);
   count->erase();
   visit.getTiles().replaceAllUsesWith(filter.getTiles());

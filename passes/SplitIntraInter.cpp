@@ -107,7 +107,7 @@ Value AdvanceSplitter::intra(Value &rowSums) {
   int64_t count = op.getQuery().getType().getDimSize(0);
   RankedTensorType pairs = tileType(b, {count, count});
   Value x = ContractOp::create(b, loc, pairs, op.getQuery(), op.getKey(), Value(), Value(),
-                               UnitAttr(), b.getUnitAttr());
+                               ValueRange(), UnitAttr(), b.getUnitAttr());
   MapOperands operands{{x}, {tokens}, {tokens}};
   if (op.getDecay())
     operands.tiles.push_back(decaysBetween());
@@ -122,14 +122,14 @@ Value AdvanceSplitter::intra(Value &rowSums) {
   });
   rowSums = sums;
   return ContractOp::create(b, loc, op.getOut().getType(), p, op.getValue(), Value(), Value(),
-                            UnitAttr(), UnitAttr());
+                            ValueRange(), UnitAttr(), UnitAttr());
 }
 
 /// What the tokens get from the state before the chunk.
 void AdvanceSplitter::inter(Value out, Value rowSums) {
   Value q = scaleRows(op.getQuery(), upTo);
   op.getOut().replaceAllUsesWith(ContractOp::create(b, loc, out.getType(), q, op.getState(), out,
-                                                    Value(), UnitAttr(), UnitAttr()));
+                                                    Value(), ValueRange(), UnitAttr(), UnitAttr()));
   if (!op.getSum())
     return;
   MapOperands operands{{q}, {}, {op.getSum()}, Combine::add, Axis::row};
@@ -143,8 +143,9 @@ void AdvanceSplitter::state() {
   Value k = scaleRows(op.getKey(), after), v = op.getValue();
   RankedTensorType depth = tileType(b, {op.getState().getType().getDimSize(0)});
   Value decay = last ? tensor::SplatOp::create(b, loc, depth, last).getResult() : Value();
-  op.getLast().replaceAllUsesWith(ContractOp::create(
-      b, loc, op.getState().getType(), k, v, op.getState(), decay, b.getUnitAttr(), UnitAttr()));
+  op.getLast().replaceAllUsesWith(ContractOp::create(b, loc, op.getState().getType(), k, v,
+                                                     op.getState(), decay, ValueRange(),
+                                                     b.getUnitAttr(), UnitAttr()));
   if (!op.getSum())
     return;
   MapOperands operands{{k}, {}, {}, Combine::add, Axis::col};

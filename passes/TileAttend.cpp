@@ -179,18 +179,20 @@ SmallVector<Value> AttendTiler::overKeys() {
 SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles, ValueRange carried) {
   Value k0 = scaledIndex(b, loc, AtOp::create(b, loc, b.getIndexType(), tiles, n), K);
   Value kp = IotaOp::create(b, loc, vector(K), k0);
-  Value k = hasProduct() ? keySide(op.getKey(), k0, kp, op.getDepth()) : Value();
-  Value v;
+  KeyTiles keys;
+  if (hasProduct())
+    keys.key = keySide(op.getKey(), k0, kp, op.getDepth());
   if (hasOut()) {
     int64_t columns = op.getColumns();
-    v = keySide(op.getValue(), k0, kp, columns);
+    Value v = keySide(op.getValue(), k0, kp, columns);
     if (!columns) // one column: a vector as a tile
       v = buildMap(b, loc, tileType(b, {K, 1}), {{}, {v}, {}}, [](OpBuilder &, ValueRange args) {
             return args[0];
           }).first;
-    v = dropUnkept(v, kp, full);
+    keys.value = dropUnkept(v, kp, full);
   }
-  Value table = hasBand() ? band(k0) : Value();
+  if (hasBand())
+    keys.band = band(k0);
   SmallVector<Value> sliced;
   if (q)
     sliced.push_back(q);
@@ -205,7 +207,7 @@ SmallVector<Value> AttendTiler::keyTile(Value n, Value full, Value tiles, ValueR
     block->addArgument(RankedTensorType::get(shape, type.getElementType()), loc);
   }
   OpBuilder s = OpBuilder::atBlockEnd(block);
-  YieldOp::create(s, loc, strip(s, {k, table, v}, kp, full, block->getArguments()));
+  YieldOp::create(s, loc, strip(s, keys, kp, full, block->getArguments()));
   return SmallVector<Value>(strips.getResults());
 }
 
@@ -218,17 +220,21 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, const KeyTiles &keys, Value 
   if (keys.band) {
     RankedTensorType wide = tileType(s, {rows, K + rows - 1});
     Value products = ContractOp::create(s, loc, wide, args[0], keys.band, Value(), Value(),
-                                        UnitAttr(), s.getUnitAttr());
+                                        ValueRange(), UnitAttr(), s.getUnitAttr());
     relative = ShearOp::create(s, loc, pairs, products);
   }
   if (q) {
-    x = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(), UnitAttr(),
-                           s.getUnitAttr());
+    auto product = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(), ValueRange(),
+                                      UnitAttr(), s.getUnitAttr());
+    product->setAttr(AttnDialect::MaskedAttrHelper::getNameStr(), s.getUnitAttr());
+    x = product;
     args = args.drop_front();
   }
-  Value qs = args[0], sum = args[softmax() ? 2 : 1];
+  Value qs = args[0];
   Value o = hasOut() ? args.back() : Value();
-  MapOperands masked{{}, {qs}, {kp}, softmax() ? Combine::max : Combine::add, Axis::row};
+  MapOperands masked{{}, {qs}, {kp}};
+  if (softmax() || divides())
+    masked.reduce = softmax() ? Combine::max : Combine::add;
   if (x)
     masked.tiles.push_back(x);
   if (relative)
@@ -244,15 +250,15 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, const KeyTiles &keys, Value 
   });
   Value y = kept, reduced = most;
   if (!softmax()) {
-    SmallVector<Value> next = {arith::AddFOp::create(s, loc, sum, reduced)};
-    if (countsKept())
-      next.push_back(anyKept(s, qs, kp, full, args[2]));
+    SmallVector<Value> next;
+    if (divides())
+      next = {arith::AddFOp::create(s, loc, args[1], reduced), anyKept(s, qs, kp, full, args[2])};
     if (o)
-      next.push_back(
-          ContractOp::create(s, loc, o.getType(), y, v, o, Value(), UnitAttr(), UnitAttr()));
+      next.push_back(ContractOp::create(s, loc, o.getType(), y, v, o, Value(), ValueRange(),
+                                        UnitAttr(), UnitAttr()));
     return next;
   }
-  Value m = args[1], orphan;
+  Value m = args[1], sum = args[2], orphan;
   if (op.getGroup()) {
     NestedScores nested = nest(s, y, qs, kp);
     y = nested.scores, reduced = nested.high, orphan = nested.orphan;
@@ -268,14 +274,13 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, const KeyTiles &keys, Value 
     ps = arith::AddFOp::create(s, loc, ps, exp(s, arith::SubFOp::create(s, loc, orphan, high)));
   SmallVector<Value> next = {high, arith::AddFOp::create(s, loc, rescaled, ps)};
   if (o)
-    next.push_back(ContractOp::create(s, loc, o.getType(), p, v, o, alpha, UnitAttr(), UnitAttr()));
+    next.push_back(ContractOp::create(s, loc, o.getType(), p, v, o, alpha, ValueRange(), UnitAttr(),
+                                      UnitAttr()));
   return next;
 }
 
 /// An element of the accumulator, divided; 0 in a row that kept nothing.
 Value AttendTiler::quotient(OpBuilder &body, Value o, Value sum, Value qi, Value any) {
-  if (!softmax() && op.getDivide().empty())
-    return o;
   Value none = floatConstant(body, loc, 0), divisor = sum;
   if (!softmax()) {
     RegionCloner cloner(once, memory);
@@ -311,7 +316,9 @@ Value AttendTiler::gated(Value out) {
 
 /// Divides, and stores what is asked for. A row that kept nothing: out 0, lse -inf.
 void AttendTiler::finish(ValueRange carried) {
-  Value sum = carried[softmax() ? 1 : 0], any = countsKept() ? carried[1] : sum;
+  if (!softmax() && !divides())
+    return store(gated(carried.back()), Output::out, 1);
+  Value sum = carried[softmax() ? 1 : 0], any = carried[1]; // with softmax the sum itself
   if (hasOut()) {
     Value o = carried.back();
     MapOperands operands{{o}, {sum, qp, any}, {}};

@@ -258,10 +258,12 @@ std::optional<PlanEnds> TilePlan::data(unsigned number, OpBuilder &b) {
     const LinearForm form = mask.read(subscript);
     std::optional<int64_t> extent = extentOf(form);
     std::optional<PlanEnds> ends = endsOf(form);
-    if (!extent || !ends || *extent > maxElements)
+    if (!extent || !ends)
       return std::nullopt;
     varies.push_back(*extent > 1);
-    elements *= *extent;
+    elements *= std::min(*extent, maxElements + 1);
+    if (elements > maxElements)
+      elements = maxElements + 1;
     if (*extent > 1) { // ends that no position takes may lie outside
       Value size = memref::DimOp::create(b, loc, memory, axis), zero = constant(b, loc, 0);
       Value last = add(b, loc, size, constant(b, loc, -1));

@@ -27,6 +27,9 @@ struct PlanTruth {
 
 class TilePlan {
 public:
+  /// The extent of positions of which nobody knows how many they are.
+  static constexpr int64_t unbounded = int64_t(1) << 40;
+
   /// Position number p of the mask runs over `positions[p]`, at most `extents[p]` of them. What the last
   /// one, the key, has no part in is written at `outside`, all else at `inside`. `symbol` gives the value
   /// (index) of a term of the mask.
@@ -58,7 +61,7 @@ private:
 
   MaskAnalysis &mask;
   mlir::ArrayRef<PlanEnds> positions;
-  mlir::ArrayRef<int64_t> extents;
+  mlir::SmallVector<int64_t> extents;
   mlir::OpBuilder &outside, &inside;
   llvm::function_ref<mlir::Value(unsigned)> symbol;
   mlir::Location loc;

@@ -20,6 +20,7 @@ int main(int argc, char **argv) {
   heddle::attn::registerPeelTiles();
   heddle::attn::registerHoistReads();
   heddle::attn::registerPipelineTiles();
+  heddle::attn::registerCutProducts();
   heddle::attn::registerSplitIntraInter();
   heddle::attn::registerTileRecur();
   heddle::attn::registerTileAttend();

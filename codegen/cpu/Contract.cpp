@@ -25,6 +25,7 @@ struct Emitter::RegisterTile {
   int64_t lanesStep;            // elements from step to step
   Value rowsAt;                 // element of row 0, step 0
   int64_t rowsStride, rowsStep; // from row to row, from step to step
+  Value from, to;               // null, or the steps there are
 };
 
 /// One step: the lanes once, then each broadcast element times them.
@@ -49,6 +50,12 @@ Values Emitter::product(const RegisterTile &tile, Values acc) {
     Value rowsAt = plus(plus(tile.rowsAt, times(k, tile.rowsStep)), ahead * tile.rowsStep);
     productStep(tile, lanesAt, rowsAt, sums);
   };
+  if (tile.from)
+    return loop(tile.from, tile.to, 1, acc, [&](Value k, ValueRange carried) {
+      Values sums(carried);
+      step(k, 0, sums);
+      return sums;
+    });
   int64_t whole = tile.depth / unroll * unroll;
   if (whole)
     acc = loop(index(0), index(whole), unroll, acc, [&](Value k, ValueRange carried) {
@@ -84,6 +91,26 @@ int64_t Emitter::groupOf(int64_t registers) const {
   return registers <= registerVectors ? registers : 1;
 }
 
+std::pair<Value, Value> Emitter::spanOf(ContractOp op) {
+  return {scalars.lookup(op.getSpan()[0]), scalars.lookup(op.getSpan()[1])};
+}
+
+/// A block of columns, computed if the span has a part in it.
+Values Emitter::whereMet(ContractOp op, Value column, int64_t count, const Values &acc,
+                         function_ref<Values(const Values &)> compute) {
+  auto [from, to] = spanOf(op);
+  Value before = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, column, to);
+  Value after = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, plus(column, count), from);
+  Value met = arith::AndIOp::create(b, before, after);
+  auto branch = scf::IfOp::create(b, ValueRange(acc).getTypes(), met, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, compute(acc));
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, acc);
+  return Values(branch.getResults());
+}
+
 /// In a strip: result[r, c] = acc[r, c] * decay[r] + sum_i lhs[r, i] rhs[i, c].
 void Emitter::contractStrip(ContractOp op, const Storage &result, Epilogue epilogue) {
   const Storage &lhs = of(op.getLhs()), &rhs = of(op.getRhs());
@@ -100,7 +127,11 @@ void Emitter::contractStrip(ContractOp op, const Storage &result, Epilogue epilo
           unsigned(rows),    unsigned(group),   lhs.cols,  lhs.base,
           rhs.base,          index(v0 * lanes), lhs.pitch, t ? times(c, rhs.pitch) : c,
           t ? rhs.pitch : 1, t ? 1 : rhs.pitch};
-      acc = product(tile, acc);
+      bool cut = !op.getSpan().empty();
+      if (cut && !t)
+        std::tie(tile.from, tile.to) = spanOf(op);
+      auto compute = [&](const Values &start) { return product(tile, start); };
+      acc = cut && t ? whereMet(op, c, rows, acc, compute) : compute(acc);
       if (epilogue)
         epilogue(c, rows, v0, group, acc);
       for (int64_t i = 0; i < rows; ++i)
@@ -146,6 +177,8 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
       RegisterTile tile{unsigned(rows),    unsigned(group),  depth,     rhs.base,
                         lhs.base,          column,           rhs.pitch, t ? r : times(r, lhs.pitch),
                         t ? 1 : lhs.pitch, t ? lhs.pitch : 1};
+      if (!op.getSpan().empty() && !op.getRhsT())
+        std::tie(tile.from, tile.to) = spanOf(op);
       acc = product(tile, acc);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)

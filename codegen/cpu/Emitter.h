@@ -75,6 +75,7 @@ private:
   LogicalResult emitFor(scf::ForOp op);
   LogicalResult emitStrips(attn::StripsOp op);
   LogicalResult emitIf(scf::IfOp op);
+  Value lend(Storage &tile, Value result, Storage &home);
 
   // Storage.cpp: scratch, addresses, registers.
   Storage allocate(Value value);
@@ -100,6 +101,7 @@ private:
   struct Access;
   template <typename OpT> Access accessOf(OpT op);
   std::pair<Value, Value> rowOf(const Access &access, Value r);
+  void fetchAhead(const Access &access, const Storage &tile, bool write);
   void rowBlocks(const Access &access, const Storage &tile, function_ref<void(Value, bool)> body);
   LogicalResult emitLoad(attn::LoadOp op);
   LogicalResult emitStore(attn::StoreOp op);
@@ -131,6 +133,9 @@ private:
   Value initial(attn::ContractOp op, Value at, int64_t offset, Value row);
   void productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt, Values &acc);
   Values product(const RegisterTile &tile, Values acc);
+  std::pair<Value, Value> spanOf(attn::ContractOp op);
+  Values whereMet(attn::ContractOp op, Value column, int64_t count, const Values &acc,
+                  function_ref<Values(const Values &)> compute);
   void blocks(int64_t total, int64_t size, function_ref<void(Value, int64_t)> body);
   int64_t groupOf(int64_t registers) const;
   Storage transposed(const Storage &tile);
@@ -160,6 +165,7 @@ private:
   Value asVector(Value scalar);
   LogicalResult emitElementwise(Operation *op);
   LogicalResult emitScan(attn::ScanOp op);
+  LogicalResult emitSpan(attn::SpanOp op);
 
   // Exp2.cpp
   Value exponential(Operation *op, Value x);

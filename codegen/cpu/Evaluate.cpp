@@ -183,3 +183,41 @@ LogicalResult Emitter::emitScan(ScanOp op) {
   });
   return success();
 }
+
+/// The least and the greatest place, and how many there are.
+LogicalResult Emitter::emitSpan(SpanOp op) {
+  Storage &vector = of(op.getVector());
+  auto lanesOf = [&](int32_t value) -> Value {
+    return arith::ConstantOp::create(b, DenseElementsAttr::get(vectorOf(i32), value));
+  };
+  Storage places{
+      Storage::Iota, arith::ConstantIntOp::create(b, 0, 32), {}, vector.rows, 1, 0, 0, i32, true};
+  Value size = lanesOf(int32_t(vector.rows)), none = lanesOf(0);
+  Value first = size, last = none, count = none;
+  for (int64_t v = 0; v < vector.pitch; v += lanes) {
+    Value at = index(v), place = registerOf(places, at), x = registerOf(vector, at);
+    Value held = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, splat(0));
+    Value in = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, place, size);
+    held = arith::AndIOp::create(b, held, in);
+    Value past = arith::AddIOp::create(b, place, lanesOf(1));
+    auto where = [&](Value value, Value other) -> Value {
+      return arith::SelectOp::create(b, held, value, other);
+    };
+    first = arith::MinSIOp::create(b, first, where(place, size));
+    last = arith::MaxSIOp::create(b, last, where(past, none));
+    count = arith::AddIOp::create(b, count, where(lanesOf(1), none));
+  }
+  auto across = [&](vector::CombiningKind kind, Value x) -> Value {
+    Value one = vector::ReductionOp::create(b, kind, x);
+    return arith::IndexCastOp::create(b, b.getIndexType(), one);
+  };
+  Value hi = across(vector::CombiningKind::MAXSI, last);
+  Value lo = arith::MinSIOp::create(b, across(vector::CombiningKind::MINSI, first), hi);
+  Value length = arith::SubIOp::create(b, hi, lo);
+  scalars.map(op.getLo(), lo);
+  scalars.map(op.getHi(), hi);
+  scalars.map(op.getDense(),
+              arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                    across(vector::CombiningKind::ADD, count), length));
+  return success();
+}

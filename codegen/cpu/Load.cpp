@@ -195,6 +195,21 @@ void Emitter::rowBlocks(const Access &access, const Storage &tile,
   });
 }
 
+/// A hint that the next item works on the rows behind these: lanes along rows touch a line of each row in
+/// turn, which no machine foresees.
+void Emitter::fetchAhead(const Access &access, const Storage &tile, bool write) {
+  if (!access.lists.empty())
+    return;
+  int64_t step = 64 * 8 / access.element.getIntOrFloatBitWidth(); // elements of a line
+  loop(index(tile.rows), index(2 * tile.rows), 1, {}, [&](Value r, ValueRange) {
+    Value row = rowOf(access, r).first;
+    for (int64_t c = 0; c < access.inside; c += step)
+      LLVM::Prefetch::create(b, address(row, index(c), access.element), /*rw=*/write, /*hint=*/2,
+                             /*cache=*/1);
+    return Values();
+  });
+}
+
 /// Transposed, strip by strip.
 void Emitter::loadStrips(const Access &access, const Storage &tile) {
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(tile.element));
@@ -214,6 +229,7 @@ void Emitter::loadStrips(const Access &access, const Storage &tile) {
   };
   if (access.inside < tile.cols)
     fill(tile, zero);
+  fetchAhead(access, tile, /*write=*/false);
   rowBlocks(access, tile, [&](Value r, bool eight) {
     auto [row, exists] = rowOf(access, r);
     Value first = row, has = exists;
@@ -336,6 +352,7 @@ void Emitter::storeRows(const Access &access, const Storage &tile) {
 }
 
 void Emitter::storeStrips(const Access &access, const Storage &tile) {
+  fetchAhead(access, tile, /*write=*/true);
   int64_t whole = access.inside / 8 * 8;
   rowBlocks(access, tile, [&](Value r, bool eight) {
     auto [row, exists] = rowOf(access, r);

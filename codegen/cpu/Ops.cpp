@@ -40,6 +40,8 @@ LogicalResult Emitter::emitOp(Operation *op) {
     return emitMap(map);
   if (auto scan = dyn_cast<ScanOp>(op))
     return emitScan(scan);
+  if (auto span = dyn_cast<SpanOp>(op))
+    return emitSpan(span);
   if (auto shear = dyn_cast<ShearOp>(op))
     return emitShear(shear);
   if (TileSequences::handles(op))
@@ -112,7 +114,8 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
     }
     homes[i] = take(init, op.getResult(i));
     copy(of(init.get()), homes[i]);
-    storages[op.getRegionIterArg(i)] = homes[i]; // not in one go: the second entry may move the first
+    // Not in one go: the second entry may move the first.
+    storages[op.getRegionIterArg(i)] = homes[i];
     storages[op.getResult(i)] = homes[i];
   }
   auto loop =
@@ -156,29 +159,31 @@ LogicalResult Emitter::emitStrips(StripsOp op) {
   int64_t count = cast<RankedTensorType>(op->getOperand(0).getType()).getDimSize(0) / op.getWidth();
   bool good = true;
   loop(index(0), index(count), 1, {}, [&](Value number, ValueRange) {
+    SmallVector<Storage> parts; // what stays in its part is not copied
     for (auto [i, argument] : llvm::enumerate(body.getArguments()))
-      storages[argument] =
-          strip(i < numSliced ? of(op->getOperand(i)) : homes[i - numSliced], number);
+      parts.push_back(strip(i < numSliced ? of(op->getOperand(i)) : homes[i - numSliced], number));
+    for (auto [argument, part] : llvm::zip_equal(body.getArguments(), parts))
+      storages[argument] = part;
     good = succeeded(emitBlock(body));
     if (good)
       for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands()))
-        copy(of(value), strip(homes[i], number));
+        copy(of(value), parts[numSliced + i]);
     return Values();
   });
   return success(good);
 }
 
-/// Tiles that a branch gives have a home around it.
+/// A tile that a branch gives lies where the side taken has it, or in a home around the branch; it is
+/// never written after that.
 LogicalResult Emitter::emitIf(scf::IfOp op) {
+  auto isTile = [](Value result) { return isa<RankedTensorType>(result.getType()); };
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   SmallVector<Type> types;
-  for (Value result : op.getResults()) {
-    if (isa<RankedTensorType>(result.getType()))
-      storages[result] = allocate(result);
-    else
-      types.push_back(result.getType());
-  }
+  for (Value result : op.getResults())
+    types.push_back(isTile(result) ? pointer : result.getType());
   auto branch =
       scf::IfOp::create(b, types, scalars.lookup(op.getCondition()), !op.getElseRegion().empty());
+  SmallVector<Storage> homes(types.size());
   for (auto [from, to] : {std::pair(&op.getThenRegion(), &branch.getThenRegion()),
                           std::pair(&op.getElseRegion(), &branch.getElseRegion())}) {
     if (from->empty())
@@ -188,21 +193,40 @@ LogicalResult Emitter::emitIf(scf::IfOp op) {
     if (failed(emitBlock(from->front())))
       return failure();
     Values yielded;
-    for (auto [value, result] :
-         llvm::zip_equal(from->front().getTerminator()->getOperands(), op.getResults())) {
-      if (isa<RankedTensorType>(result.getType()))
-        copy(of(value), of(result));
-      else
+    for (auto [value, result, home] :
+         llvm::zip_equal(from->front().getTerminator()->getOperands(), op.getResults(), homes)) {
+      if (!isTile(result))
         yielded.push_back(scalars.lookup(value));
+      else
+        yielded.push_back(lend(of(value), result, home));
     }
     if (!yielded.empty())
       scf::YieldOp::create(b, yielded);
   }
-  unsigned scalar = 0;
-  for (Value result : op.getResults())
-    if (!isa<RankedTensorType>(result.getType()))
-      scalars.map(result, branch.getResult(scalar++));
+  for (auto [result, home, given] : llvm::zip_equal(op.getResults(), homes, branch.getResults())) {
+    if (!isTile(result)) {
+      scalars.map(result, given);
+      continue;
+    }
+    home.base = given;
+    home.borrowed = true;
+    storages[result] = home;
+  }
   return success();
+}
+
+/// Where a tile lies if it can stay there, else its copy in the home of `result`, which is made then.
+Value Emitter::lend(Storage &tile, Value result, Storage &home) {
+  if (home.kind == Storage::None)
+    home = allocate(result);
+  bool alike = tile.kind == Storage::Buffer && tile.width == home.width &&
+               tile.pitch == home.pitch && tile.element == home.element;
+  if (!alike) {
+    copy(tile, home);
+    return home.base;
+  }
+  tile.borrowed = true;
+  return tile.base;
 }
 
 /// One element of memory, or memory of the item's own.

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include <algorithm>
+#include <limits>
 
 using namespace mlir;
 using namespace heddle;
@@ -39,6 +40,17 @@ bool Machine::evalTile(Operation *op, bool &known) {
     return evalStrips(strips);
   if (auto contract = dyn_cast<ContractOp>(op))
     return evalContract(contract);
+  if (auto span = dyn_cast<SpanOp>(op)) {
+    const std::vector<double> &in = array(span.getVector()).data;
+    int64_t lo = 0, hi = in.size();
+    while (hi && !(in[hi - 1] > 0))
+      --hi;
+    while (lo < hi && !(in[lo] > 0))
+      ++lo;
+    bool dense = llvm::all_of(llvm::seq(lo, hi), [&](int64_t i) { return in[i] > 0; });
+    set(op, {Array(double(lo)), Array(double(hi)), Array(double(dense))});
+    return true;
+  }
   if (auto map = dyn_cast<MapOp>(op))
     return evalMap(map);
   if (auto shear = dyn_cast<ShearOp>(op)) {
@@ -105,7 +117,8 @@ bool Machine::evalFilter(FilterOp op) {
   Slot out;
   std::vector<int64_t> boundary;
   int64_t from = integer(op.getFrom()),
-          end = std::min<int64_t>(all.size(), from + FilterOp::length);
+          end = std::min<int64_t>(
+              {int64_t(all.size()), integer(op.getTo()), from + FilterOp::length});
   for (int64_t n = std::max<int64_t>(from, 0); n < end; ++n) {
     Slots results;
     if (!run(op.getBody().front(), {Array(double(all[n]))}, results))
@@ -205,17 +218,25 @@ bool Machine::evalStrips(StripsOp op) {
   return true;
 }
 
+/// What a span leaves open is no number: nothing may depend on it.
 bool Machine::evalContract(ContractOp op) {
   const Array &a = array(op.getLhs()), &b = array(op.getRhs());
+  bool cut = !op.getSpan().empty();
+  auto inSpan = [&](int64_t row) {
+    return !cut || (row >= integer(op.getSpan()[0]) && row < integer(op.getSpan()[1]));
+  };
   Array out = op.getAcc() ? array(op.getAcc()) : Array(op.getType().getShape());
   int64_t rows = out.shape[0], cols = out.shape[1], inner = a.shape[!op.getLhsT()];
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < cols; ++c) {
       double &x = out.data[r * cols + c];
       x *= op.getDecay() ? array(op.getDecay()).data[r] : 1;
+      if (op.getRhsT() && !inSpan(c))
+        x = std::numeric_limits<double>::quiet_NaN();
       for (int64_t i = 0; i < inner; ++i)
-        x += a.data[op.getLhsT() ? i * rows + r : r * inner + i] *
-             b.data[op.getRhsT() ? c * inner + i : i * cols + c];
+        if (op.getRhsT() || inSpan(i))
+          x += a.data[op.getLhsT() ? i * rows + r : r * inner + i] *
+               b.data[op.getRhsT() ? c * inner + i : i * cols + c];
     }
   set(op, {std::move(out)});
   return true;

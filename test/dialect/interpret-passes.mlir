@@ -1,4 +1,4 @@
-// Each pass down to PipelineTiles leaves what the program computes: sizes no tile divides, more keys than
+// Each pass down to the mapping leaves what the program computes: sizes no tile divides, more keys than
 // queries, a bias read where the last tile has no key, grouped heads.
 //
 // DEFINE: %{args} = args=1x4x70x16,1x2x101x16,1x2x101x16,70x101,1x4x70x16,1x4x70,1,4,2,70,101
@@ -13,6 +13,8 @@
 // RUN:   --attn-interpret="%{args} %{same}" | FileCheck %s
 // RUN: heddle-opt %s %{tile} --attn-lower-sparsity --attn-peel-tiles --attn-hoist-reads \
 // RUN:   --attn-pipeline-tiles="stages=2" --attn-interpret="%{args} %{same}" | FileCheck %s
+// RUN: heddle-opt %s %{tile} --attn-lower-sparsity --attn-peel-tiles --attn-hoist-reads --attn-cut-products \
+// RUN:   --attn-interpret="%{args} %{same}" | FileCheck %s
 // RUN: heddle-opt %s %{tile} --attn-lower-sparsity --attn-peel-tiles --attn-hoist-reads --canonicalize --cse \
 // RUN:   --loop-invariant-code-motion --attn-interpret="%{args} %{same}" | FileCheck %s
 //

@@ -119,9 +119,18 @@ func.func @map_c4_reduces_the_other_way(%q: tensor<96x64xf32>) {
 
 // -----
 
+func.func @contract_c2_one_number(%a: tensor<4x8xf32>, %b: tensor<8x4xf32>, %i: index) {
+  // expected-error @below {{expected a span from one row to another}}
+  %x = "attn.contract"(%a, %b, %i) {operandSegmentSizes = array<i32: 1, 1, 0, 0, 1>}
+      : (tensor<4x8xf32>, tensor<8x4xf32>, index) -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
 func.func @filter_c1_takes_a_position(%t: !attn.tiles, %i: index) {
   // expected-error @below {{expected a body that takes ('index'), got ('i32')}}
-  %u = attn.filter %t from %i {
+  %u = attn.filter %t from %i to %i {
   ^bb0(%tile: i32):
     %c = arith.constant true
     attn.yield %c, %c : i1, i1
@@ -133,7 +142,7 @@ func.func @filter_c1_takes_a_position(%t: !attn.tiles, %i: index) {
 
 func.func @filter_c1_yields_one_answer(%t: !attn.tiles, %i: index) {
   // expected-error @below {{expected a body that yields ('i1', 'i1'), got ('i1')}}
-  %u = attn.filter %t from %i {
+  %u = attn.filter %t from %i to %i {
   ^bb0(%tile: index):
     %c = arith.constant true
     attn.yield %c : i1

@@ -61,3 +61,17 @@ func.func @traits(%n: index, %len: tensor<?xi32>, %start: memref<?xi32>, %q: !ti
   }
   return %r#0, %r#1 : !tile, index
 }
+
+// A span of all rows is none.
+//
+// CHECK-LABEL: func.func @whole(
+//      CHECK:   attn.contract %{{[^,]*}}, %{{[^,]*}} : tensor<4x8xf32>
+//      CHECK:   attn.contract %{{.*}} span(
+func.func @whole(%a: tensor<4x8xf32>, %b: tensor<8x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+  %c0 = arith.constant 0 : index
+  %c7 = arith.constant 7 : index
+  %c8 = arith.constant 8 : index
+  %x = attn.contract %a, %b span(%c0 to %c8) : tensor<4x8xf32>, tensor<8x4xf32> -> tensor<4x4xf32>
+  %y = attn.contract %a, %b span(%c0 to %c7) : tensor<4x8xf32>, tensor<8x4xf32> -> tensor<4x4xf32>
+  return %x, %y : tensor<4x4xf32>, tensor<4x4xf32>
+}

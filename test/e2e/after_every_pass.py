@@ -25,6 +25,7 @@ import evaluate  # noqa: E402
 
 PASSES = ["fold-scale", "drop-full-mask", "choose-schedule", "tile-attend", "tile-recur", "lower-sparsity", "split-intra-inter",
           "peel-tiles", "hoist-reads", "pipeline-tiles"]
+OF_A_CPU = ["cut-products"]
 UNHOISTED = {"tile-attend", "tile-recur", "lower-sparsity", "split-intra-inter", "peel-tiles"}
 # Small tiles, so that small sizes have full, boundary and empty ones.
 CPU = ["--target", "x86-64-v3", "--schedule", "query=16,strip=8,key=8,chunk=8"]
@@ -69,7 +70,7 @@ def check(build: pathlib.Path, path: pathlib.Path, flags: list[str]) -> tuple[in
             return file
         surface = stop("surface")
         args = arguments(spec, sizes, pathlib.Path(surface).read_text())
-        for name in PASSES:
+        for name in PASSES + (OF_A_CPU if "sm_80" not in flags else []):
             more = " unhoisted" if name in UNHOISTED else ""
             option = f"--attn-interpret=args={args} seed=1 against={surface}{more}"
             done = subprocess.run([build / "bin/heddle-opt", stop(name), option, "-o", "/dev/null"],

@@ -57,7 +57,9 @@ def cases() -> list[tuple[str, dict[str, np.ndarray], tuple, tuple]]:
     early = {name: x.astype(np.float16) for name, x in early.items()}
     window = {"q": draw(1, 60, 4, 20), "k": draw(1, 200, 4, 20), "v": draw(1, 200, 4, 20)}
     window = {name: x.astype(np.float16) for name, x in window.items()} | {"slope": np.full(4, 0.3, np.float32)}
-    return [("softmax/cache_lengths.json", lengths, (every, every, slice(130, None)), (0, 0, 5, 3)),
+    gaps = {"q": draw(1, 2, 40, 20), "k": draw(1, 2, 70, 20), "v": draw(1, 2, 70, 20)}
+    return [("../test/e2e/poison.gaps.json", gaps, (every, every, slice(1, None, 3)), (0, 0, 5, 3)),
+            ("softmax/cache_lengths.json", lengths, (every, every, slice(130, None)), (0, 0, 5, 3)),
             ("softmax/causal_top_left.json", early, (every, every, slice(40, None)), (0, 0, 5, 3)),
             ("map/sigmoid_alibi.json", window, (every, slice(0, 100)), (0, 190, 0, 3))]
 

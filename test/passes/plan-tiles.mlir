@@ -1,5 +1,5 @@
 // What no interval of tile numbers says of a mask, the kernel asks of each tile: where the mask goes by
-// blocks or by data, the tiles it finds are those of the definition, in two stretches of the sequence.
+// blocks or by data, the tiles it finds are those of the definition, in three stretches of the sequence.
 //
 // DEFINE: %{args} = args=43x75,43x75,43x75,43x75,600,510,510
 // DEFINE: %{tile} = 12, 8
@@ -14,8 +14,8 @@
 // CHECK-LABEL: func.func @tiles(
 //       CHECK:   %[[HULL:.*]] = attn.visit
 //       CHECK:   %{{.*}}, %[[ALL:.*]] = attn.count %[[HULL]]
-//       CHECK:   scf.for %[[FROM:.*]] = %{{.*}} to %[[ALL]] step %c64
-//       CHECK:     %[[T:.*]] = attn.filter %[[HULL]] from %[[FROM]] {
+//       CHECK:   scf.for %[[FROM:.*]] = %{{.*}} to %[[ALL]] step %c32
+//       CHECK:     %[[T:.*]] = attn.filter %[[HULL]] from %[[FROM]] to %{{.*}} {
 //       CHECK:     ^bb0(%{{.*}}: index):
 //   CHECK-NOT:       memref.load
 //       CHECK:       attn.yield %{{.*}}, %{{.*}} : i1, i1
@@ -23,9 +23,13 @@
 //       CHECK:     scf.for %{{.*}} = %{{.*}} to %[[A]]
 //       CHECK:       attn.at %[[T]]
 //
-// Documents, promised to be sorted: what the first and the last key of a tile belong to.
+// Documents, promised to be sorted: what the first and the last key belong to, first of a whole stretch,
+// then of each tile.
 //
-//       CHECK:   attn.filter
+//       CHECK:   attn.at
+//       CHECK:   memref.load %{{.*}} : memref<?xi32>
+//       CHECK:   %[[TO:.*]] = arith.select %{{.*}} : index
+//       CHECK:   attn.filter %{{.*}} from %{{.*}} to %[[TO]] {
 //  CHECK-NEXT:     ^bb0(
 //   CHECK-NOT:       scf.for
 //       CHECK:       memref.load %{{.*}} : memref<?xi32>
