@@ -25,7 +25,7 @@ struct Emitter::RegisterTile {
   int64_t lanesStep;            // elements from step to step
   Value rowsAt;                 // element of row 0, step 0
   int64_t rowsStride, rowsStep; // from row to row, from step to step
-  Value from, to;               // null, or the steps there are
+  Value from = {}, to = {};     // null, or the steps there are
 };
 
 /// One step: the lanes once, then each broadcast element times them.

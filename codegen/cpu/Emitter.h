@@ -194,6 +194,7 @@ private:
   TileSequences sequences{b, scalars};
   Value prologueBytes;              // of the workspace
   DenseSet<Value> written;          // tensors that the function stores to
+  bool revisits = false;            // each item goes over all keys
   SmallPtrSet<Operation *, 8> done; // emitted with another op
   Value scratchBase;
   int64_t scratch = 0; // bytes of an item

@@ -24,6 +24,7 @@ Emitter::Emitter(ModuleOp into, const TargetInfo &target, ScheduleAttr schedule,
       i32(b.getI32Type()) {}
 
 LogicalResult Emitter::emit(func::FuncOp source) {
+  source.walk([&](VisitOp) { revisits = true; });
   source.walk([&](StoreOp store) { written.insert(rootMemory(store.getMemory())); });
   if (failed(emitWorkspace(source)))
     return failure();

@@ -195,8 +195,8 @@ void Emitter::rowBlocks(const Access &access, const Storage &tile,
   });
 }
 
-/// A hint that the next item works on the rows behind these: lanes along rows touch a line of each row in
-/// turn, which no machine foresees.
+/// A hint that the rows behind these come next, in the next item or chunk: what is read once, or line by
+/// line of many rows, no machine foresees well. Keys stay near anyhow: the next item reads them again.
 void Emitter::fetchAhead(const Access &access, const Storage &tile, bool write) {
   if (!access.lists.empty())
     return;
@@ -229,7 +229,6 @@ void Emitter::loadStrips(const Access &access, const Storage &tile) {
   };
   if (access.inside < tile.cols)
     fill(tile, zero);
-  fetchAhead(access, tile, /*write=*/false);
   rowBlocks(access, tile, [&](Value r, bool eight) {
     auto [row, exists] = rowOf(access, r);
     Value first = row, has = exists;
@@ -272,6 +271,8 @@ LogicalResult Emitter::emitLoad(LoadOp op) {
     return success();
   }
   Storage tile = allocate(op.getTile());
+  if (tile.width || !revisits)
+    fetchAhead(access, tile, /*write=*/false);
   if (tile.width) {
     loadStrips(access, tile);
   } else if (access.element.isF32() && !access.scale && access.lists.empty() &&
@@ -332,6 +333,8 @@ LogicalResult Emitter::emitStore(StoreOp op) {
 }
 
 void Emitter::storeRows(const Access &access, const Storage &tile) {
+  if (!revisits)
+    fetchAhead(access, tile, /*write=*/true);
   loop(index(0), index(tile.rows), 1, {}, [&](Value r, ValueRange) {
     auto [row, exists] = rowOf(access, r);
     Value from = arith::MulIOp::create(b, r, index(tile.pitch));
