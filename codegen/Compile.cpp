@@ -16,6 +16,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/raw_ostream.h"
@@ -67,14 +68,12 @@ public:
 func::FuncOp anyFunction(ModuleOp module) { return *module.getOps<func::FuncOp>().begin(); }
 } // namespace
 
-OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spec,
-                                           const TargetInfo &target, const CompileOptions &options,
-                                           StringRef stopAfter, std::string &error) {
-  Collect collect(&context, error, options.remarks);
-  OwningOpRef<ModuleOp> module = buildFromSpec(context, spec);
+/// Runs the passes on surface ops. Null: a pass has failed, and told.
+static OwningOpRef<ModuleOp> runUntil(OwningOpRef<ModuleOp> module, const TargetInfo &target,
+                                      const CompileOptions &options, StringRef stopAfter) {
   if (stopAfter == "surface")
     return module;
-  PassManager pm(&context);
+  PassManager pm(module->getContext());
   PipelineOptions pipeline;
   pipeline.target = &target;
   pipeline.schedule = options.schedule;
@@ -88,6 +87,28 @@ OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spe
   if (failed(pm.run(*module)))
     return nullptr;
   return module;
+}
+
+OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const Spec &spec,
+                                           const TargetInfo &target, const CompileOptions &options,
+                                           StringRef stopAfter, std::string &error) {
+  Collect collect(&context, error, options.remarks);
+  return runUntil(buildFromSpec(context, spec), target, options, stopAfter);
+}
+
+OwningOpRef<ModuleOp> heddle::compileUntil(MLIRContext &context, const SurfaceText &surface,
+                                           const TargetInfo &target, const CompileOptions &options,
+                                           StringRef stopAfter, std::string &error) {
+  Collect collect(&context, error, options.remarks);
+  auto module = parseSourceString<ModuleOp>(surface.text, &context, surface.path);
+  if (!module)
+    return nullptr;
+  auto functions = module->getOps<func::FuncOp>();
+  if (functions.empty() || llvm::any_of(functions, [](func::FuncOp f) { return f.isExternal(); })) {
+    module->emitError("expected functions of surface ops");
+    return nullptr;
+  }
+  return runUntil(std::move(module), target, options, stopAfter);
 }
 
 void heddle::recordMapped(ModuleOp mapped, Variant &variant) {
@@ -108,13 +129,15 @@ void heddle::recordMapped(ModuleOp mapped, Variant &variant) {
   });
 }
 
-static bool compileOne(const Spec &spec, const CompileOptions &options, Variant &variant,
+/// `Source`: a spec or text.
+template <typename Source>
+static bool compileOne(const Source &source, const CompileOptions &options, Variant &variant,
                        Library &library, std::string &error) {
   std::unique_ptr<MLIRContext> context = createContext();
   CompileOptions own = options;
   own.schedule = variant.wishes;
-  OwningOpRef<ModuleOp> mapped =
-      compileUntil(*context, spec, *variant.target, own, passNames(*variant.target).back(), error);
+  OwningOpRef<ModuleOp> mapped = compileUntil(*context, source, *variant.target, own,
+                                              passNames(*variant.target).back(), error);
   if (!mapped)
     return false;
   recordMapped(*mapped, variant);
@@ -162,5 +185,23 @@ std::optional<Library> heddle::compileSpec(const Spec &spec, const CompileOption
   library.manifest = emitManifest(spec, library.variants);
   for (const char *name : {"_info", "_check", "_workspace", "_run"})
     library.exports.push_back(spec.name + name);
+  return library;
+}
+
+std::optional<Library> heddle::compileText(const SurfaceText &surface,
+                                           const CompileOptions &options, std::string &error) {
+  Library library;
+  library.name = surface.name;
+  for (const TargetInfo *target : options.targets) {
+    Variant variant;
+    variant.kind = "any";
+    variant.target = target;
+    variant.wishes = options.schedule;
+    variant.suffix = "_" + target->name.str();
+    llvm::replace(variant.suffix, '-', '_');
+    if (!compileOne(surface, options, variant, library, error))
+      return std::nullopt;
+    library.variants.push_back(std::move(variant));
+  }
   return library;
 }

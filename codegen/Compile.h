@@ -47,10 +47,25 @@ std::unique_ptr<mlir::MLIRContext> createContext();
 std::optional<Library> compileSpec(const Spec &spec, const CompileOptions &options,
                                    std::string &error);
 
+/// Surface ops as text, as `stopAfter` "surface" prints them. What is no MLIR, or does not verify, is told;
+/// beyond that the text is trusted as a program is: nobody checks that its reads stay inside its tensors.
+struct SurfaceText {
+  std::string text, path; // the path is for positions
+  std::string name;       // of the library
+};
+/// Their code for each target: objects and PTX under the names of the functions, no descriptor, header or
+/// manifest, which need the names of a spec.
+std::optional<Library> compileText(const SurfaceText &surface, const CompileOptions &options,
+                                   std::string &error);
+
 /// The IR of a spec for one target after pass `stopAfter` (empty: before MapTo; "surface": as built).
 /// Null: `error`.
 mlir::OwningOpRef<mlir::ModuleOp> compileUntil(mlir::MLIRContext &context, const Spec &spec,
                                                const TargetInfo &target,
+                                               const CompileOptions &options,
+                                               llvm::StringRef stopAfter, std::string &error);
+mlir::OwningOpRef<mlir::ModuleOp> compileUntil(mlir::MLIRContext &context,
+                                               const SurfaceText &surface, const TargetInfo &target,
                                                const CompileOptions &options,
                                                llvm::StringRef stopAfter, std::string &error);
 

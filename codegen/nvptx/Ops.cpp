@@ -33,6 +33,8 @@ LogicalResult Emitter::emitOp(Operation *op) {
     return emitLoad(load), success();
   if (auto store = dyn_cast<StoreOp>(op))
     return emitStore(store), success();
+  if (auto product = dyn_cast<ContractOp>(op); product && !product.getSpan().empty())
+    return op->emitError("a product cut to a span cannot be compiled for a GPU");
   if (isa<ContractOp, MapOp, ShearOp>(op))
     return emitTileOp(op), success();
   if (auto scan = dyn_cast<ScanOp>(op))

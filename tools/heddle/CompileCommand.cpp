@@ -1,4 +1,8 @@
 //===- CompileCommand.cpp - heddle compile: spec to library, header, PTX and manifest ----------===//
+//
+// Or surface ops as text to objects and PTX.
+//
+//===----------------------------------------------------------------------------------------===//
 
 #include "Commands.h"
 #include "Compiling.h"
@@ -9,6 +13,8 @@
 #include "codegen/Pipeline.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include <set>
 
@@ -35,9 +41,10 @@ bool checkPass(StringRef pass, const TargetInfo &target) {
   return false;
 }
 
-std::optional<Kinds> parseKinds(const opt::InputArgList &args, const Input &input) {
+std::optional<Kinds> parseKinds(const opt::InputArgList &args, const Input &input,
+                                StringRef byDefault) {
   SmallVector<StringRef> names;
-  StringRef(args.getLastArgValue(OPT_emit, "lib,header,manifest,ptx")).split(names, ',', -1, false);
+  StringRef(args.getLastArgValue(OPT_emit, byDefault)).split(names, ',', -1, false);
   Kinds kinds;
   for (StringRef name : names) {
     bool after = name.starts_with("mlir-after-");
@@ -53,12 +60,14 @@ std::optional<Kinds> parseKinds(const opt::InputArgList &args, const Input &inpu
   return kinds;
 }
 
-/// Prints the IR of the first target after a pass.
-int printUntil(const opt::InputArgList &args, const Input &input, StringRef pass) {
+/// Prints the IR of the first target after a pass; `source`: a spec or text.
+template <typename Source>
+int printUntil(const opt::InputArgList &args, const Input &input, const Source &source,
+               StringRef pass) {
   std::unique_ptr<mlir::MLIRContext> context = createContext();
   std::string error, text;
-  auto module = compileUntil(*context, input.spec, *input.targets.front(),
-                             compileOptions(args, input), pass, error);
+  auto module = compileUntil(*context, source, *input.targets.front(), compileOptions(args, input),
+                             pass, error);
   errs() << error;
   if (!module)
     return exitSpec;
@@ -67,7 +76,7 @@ int printUntil(const opt::InputArgList &args, const Input &input, StringRef pass
   os << "\n";
   std::string out = args.getLastArgValue(OPT_o, "-").str();
   if (out != "-")
-    out += "/" + input.spec.name + ".mlir";
+    out += "/" + source.name + ".mlir";
   if (Error failed = writeFile(out, text)) {
     printError(toString(std::move(failed)));
     return exitUsage;
@@ -78,6 +87,11 @@ int printUntil(const opt::InputArgList &args, const Input &input, StringRef pass
 /// Files of a library, in memory until all are there: nothing is written if one cannot be made.
 Expected<std::vector<Artifact>> collect(const Library &library, const Kinds &kinds) {
   std::vector<Artifact> files;
+  for (const char *kind : {"lib", "header", "manifest"})
+    if (kinds.count(kind) && library.exports.empty())
+      return createStringError(inconvertibleErrorCode(), Twine("a ") + kind +
+                                                             " needs a spec: surface ops do not "
+                                                             "name their tensors");
   if (kinds.count("header"))
     files.push_back({library.name + ".h", library.header});
   if (kinds.count("lib")) {
@@ -129,25 +143,22 @@ int write(const std::vector<Artifact> &files, StringRef folder) {
   }
   return exitOk;
 }
-} // namespace
-
-int heddle::runCompile(const opt::InputArgList &args) {
-  int code;
-  std::optional<Input> input = readInput(args, /*shapeFixes=*/false, code);
-  if (!input)
-    return code;
+/// What is asked for, made of a spec or of text by `compile`; `kindsByDefault`: without --emit.
+template <typename Source, typename Compile>
+int make(const opt::InputArgList &args, const Input &input, const Source &source, Compile compile,
+         StringRef kindsByDefault) {
   if (const opt::Arg *stop = args.getLastArg(OPT_stop_after))
-    return checkPass(stop->getValue(), *input->targets.front())
-               ? printUntil(args, *input, stop->getValue())
+    return checkPass(stop->getValue(), *input.targets.front())
+               ? printUntil(args, input, source, stop->getValue())
                : int(exitUsage);
-  std::optional<Kinds> kinds = parseKinds(args, *input);
+  std::optional<Kinds> kinds = parseKinds(args, input, kindsByDefault);
   if (!kinds)
     return exitUsage;
   for (const std::string &kind : *kinds)
     if (StringRef(kind).starts_with("mlir-after-"))
-      return printUntil(args, *input, StringRef(kind).drop_front(11));
+      return printUntil(args, input, source, StringRef(kind).drop_front(11));
   std::string error;
-  std::optional<Library> library = compileSpec(input->spec, compileOptions(args, *input), error);
+  std::optional<Library> library = compile(source, compileOptions(args, input), error);
   errs() << error;
   if (!library)
     return exitSpec;
@@ -155,4 +166,36 @@ int heddle::runCompile(const opt::InputArgList &args) {
   if (!files)
     return reportFailure(files.takeError());
   return write(*files, args.getLastArgValue(OPT_o, "."));
+}
+
+/// Surface ops as text.
+int compileSurface(const opt::InputArgList &args, StringRef path) {
+  for (const opt::Arg *arg : args.filtered(OPT_size, OPT_param, OPT_require)) {
+    printError(arg->getSpelling().rtrim('=') +
+               " needs a spec: surface ops name no sizes and no params");
+    return exitUsage;
+  }
+  Input input;
+  input.schedule = args.getLastArgValue(OPT_schedule).str();
+  if (!parseTargets(args, input))
+    return exitUsage;
+  auto buffer = MemoryBuffer::getFile(path);
+  if (!buffer) {
+    printError("cannot read " + path + ": " + buffer.getError().message());
+    return exitUsage;
+  }
+  SurfaceText surface{(*buffer)->getBuffer().str(), path.str(), sys::path::stem(path).str()};
+  return make(args, input, surface, compileText, "obj,ptx");
+}
+} // namespace
+
+int heddle::runCompile(const opt::InputArgList &args) {
+  std::optional<StringRef> path = specPath(args);
+  if (path && path->ends_with(".mlir"))
+    return compileSurface(args, *path);
+  int code;
+  std::optional<Input> input = path ? readInput(args, /*shapeFixes=*/false, code) : std::nullopt;
+  if (!input)
+    return path ? code : int(exitUsage);
+  return make(args, *input, input->spec, compileSpec, "lib,header,manifest,ptx");
 }

@@ -15,8 +15,7 @@
 using namespace llvm;
 using namespace heddle;
 
-/// The name of the one spec file; the other positionals are NAME=FILE.
-static std::optional<StringRef> specPath(const opt::InputArgList &args) {
+std::optional<StringRef> heddle::specPath(const opt::InputArgList &args) {
   std::optional<StringRef> path;
   for (const opt::Arg *arg : args.filtered(OPT_INPUT)) {
     StringRef value = arg->getValue();
@@ -42,7 +41,7 @@ static const TargetInfo *hostTarget() {
   return lookupTarget(v4 ? "x86-64-v4" : "x86-64-v3");
 }
 
-static bool parseTargets(const opt::InputArgList &args, Input &input) {
+bool heddle::parseTargets(const opt::InputArgList &args, Input &input) {
   SmallVector<StringRef> names;
   StringRef(args.getLastArgValue(OPT_target, "host")).split(names, ',', -1, /*KeepEmpty=*/false);
   for (StringRef name : names) {

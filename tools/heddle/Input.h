@@ -28,6 +28,12 @@ using MoreSizes = llvm::function_ref<bool(const Spec &, std::map<std::string, in
 std::optional<Input> readInput(const llvm::opt::InputArgList &args, bool shapeFixes, int &code,
                                MoreSizes moreSizes = nullptr);
 
+/// The name of the one spec file; the other positionals are NAME=FILE. Empty: told.
+std::optional<llvm::StringRef> specPath(const llvm::opt::InputArgList &args);
+
+/// Those of --target. False: told.
+bool parseTargets(const llvm::opt::InputArgList &args, Input &input);
+
 } // namespace heddle
 
 #endif // HEDDLE_TOOLS_INPUT_H
