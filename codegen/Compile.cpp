@@ -176,6 +176,8 @@ std::optional<Library> heddle::compileSpec(const Spec &spec, const CompileOption
   library.name = spec.name;
   std::vector<const TargetInfo *> targets(options.targets.begin(), options.targets.end());
   library.variants = planVariants(spec, targets, options.schedule);
+  if (options.sizes)
+    keepTaken(library.variants, spec, *options.sizes);
   for (Variant &variant : library.variants)
     if (!compileOne(spec, options, variant, library, error))
       return std::nullopt;

@@ -21,6 +21,7 @@ struct CompileOptions {
   bool canonicalize = true;
   bool checkAccesses = false;                  // CPU code with AddressSanitizer's checks
   bool timePasses = false;                     // print the time of each pass to standard error
+  const ValueMap *sizes = nullptr;             // only what calls of these sizes take
   std::vector<std::string> *remarks = nullptr; // what compileUntil has to say beside errors
 };
 

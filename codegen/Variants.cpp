@@ -3,6 +3,7 @@
 #include "codegen/Variants.h"
 #include "dialect/TileObstacle.h"
 #include <algorithm>
+#include <set>
 
 using namespace heddle;
 
@@ -75,4 +76,19 @@ std::vector<Variant> heddle::planVariants(const Spec &spec,
         '_');
   }
   return variants;
+}
+
+void heddle::keepTaken(std::vector<Variant> &variants, const Spec &spec, const ValueMap &sizes) {
+  std::set<const TargetInfo *> served;
+  std::vector<Variant> taken;
+  for (Variant &variant : variants) {
+    if (variant.guard >= 0) {
+      int64_t size = sizes.find(spec.dims[variant.guard].name)->second.i;
+      if (size < variant.first || size > variant.last)
+        continue;
+    }
+    if (served.insert(variant.target).second)
+      taken.push_back(std::move(variant));
+  }
+  variants = std::move(taken);
 }

@@ -43,6 +43,9 @@ struct Variant {
 std::vector<Variant> planVariants(const Spec &spec, const std::vector<const TargetInfo *> &targets,
                                   const std::string &schedule);
 
+/// Of each target the variant that the runtime takes for a call of these sizes.
+void keepTaken(std::vector<Variant> &variants, const Spec &spec, const ValueMap &sizes);
+
 } // namespace heddle
 
 #endif // HEDDLE_CODEGEN_VARIANTS_H

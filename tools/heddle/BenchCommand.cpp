@@ -83,6 +83,7 @@ int heddle::runBench(const opt::InputArgList &args) {
   }
   CompileOptions options = compileOptions(args, *input);
   options.targets = {&target};
+  options.sizes = &*sizes;
   std::optional<Library> library = compileSpec(input->spec, options, fault);
   if (!library)
     return errs() << fault, exitSpec;

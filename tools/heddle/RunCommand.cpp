@@ -187,7 +187,9 @@ int heddle::runRun(const opt::InputArgList &args) {
     return printError(fault), exitUsage;
   if (!fill(*tensors, *arrays, *sizes, wishes->seed))
     return exitUsage;
-  std::optional<Library> library = compileSpec(input->spec, compileOptions(args, *input), fault);
+  CompileOptions options = compileOptions(args, *input);
+  options.sizes = &*sizes;
+  std::optional<Library> library = compileSpec(input->spec, options, fault);
   if (!library)
     return errs() << fault, exitSpec;
   if (wishes->emulate)
