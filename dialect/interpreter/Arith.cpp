@@ -54,11 +54,6 @@ const llvm::StringMap<FloatFn> &floatOps() {
 }
 #undef FLOAT
 
-/// An integer of some width, sign-extended, and its bits without the sign.
-struct Integer {
-  int64_t s;
-  uint64_t u;
-};
 int64_t wrap(uint64_t x, unsigned width) {
   return width < 64 ? int64_t(x << (64 - width)) >> (64 - width) : int64_t(x);
 }
@@ -174,8 +169,8 @@ double heddle::neutralScalar(attn::Combine kind) {
 }
 
 /// Integers wrap at their width. What doubles cannot hold, what arith leaves undefined: an error.
-bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in) {
-  IntegerFn fn = integerOps().lookup(op->getName().getStringRef());
+bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in,
+                          uint64_t (*fn)(const Integer *)) {
   unsigned from = widthOf(op->getOperand(0).getType()), to = widthOf(op->getResult(0).getType());
   bool divides = isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
                      arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
@@ -201,38 +196,41 @@ bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in) {
   });
   if (wrong)
     return fail(op, wrong);
-  set(op, {std::move(result)});
-  return true;
+  return give(op, std::move(result));
 }
 
 bool Machine::evalCast(Operation *op, ArrayRef<const Array *> in) {
   unsigned from = widthOf(op->getOperand(0).getType()), to = widthOf(op->getResult(0).getType());
-  set(op, {apply(in, [&](const double *x) {
-        if (isa<arith::SIToFPOp>(op))
-          return double(asInteger(x[0], from).s);
-        if (isa<arith::UIToFPOp>(op))
-          return double(asInteger(x[0], from).u);
-        double limit = std::ldexp(1.0, int(to) - 1); // saturates, NaN gives 0
-        double most = to < 54 ? limit - 1 : limit - 1024;
-        return std::isnan(x[0]) ? 0.0 : std::clamp(std::trunc(x[0]), -limit, most);
-      })});
-  return true;
+  return give(op, apply(in, [&](const double *x) {
+                if (isa<arith::SIToFPOp>(op))
+                  return double(asInteger(x[0], from).s);
+                if (isa<arith::UIToFPOp>(op))
+                  return double(asInteger(x[0], from).u);
+                double limit = std::ldexp(1.0, int(to) - 1); // saturates, NaN gives 0
+                double most = to < 54 ? limit - 1 : limit - 1024;
+                return std::isnan(x[0]) ? 0.0 : std::clamp(std::trunc(x[0]), -limit, most);
+              }));
+}
+
+const Machine::Elementwise &Machine::elementwise(OperationName name) {
+  auto [entry, isNew] = functions.try_emplace(name);
+  if (isNew)
+    entry->second = {floatOps().lookup(name.getStringRef()),
+                     integerOps().lookup(name.getStringRef())};
+  return entry->second;
 }
 
 bool Machine::evalElementwise(Operation *op, bool &known) {
-  known = true;
-  StringRef name = op->getName().getStringRef();
-  bool isInteger = integerOps().contains(name);
+  const Elementwise does = elementwise(op->getName());
   bool isCast = isa<arith::SIToFPOp, arith::UIToFPOp, arith::FPToSIOp>(op);
-  FloatFn fn = floatOps().lookup(name);
-  known = isInteger || isCast || fn || isa<arith::CmpIOp, arith::CmpFOp>(op);
+  known = does.onIntegers || isCast || does.onFloats || isa<arith::CmpIOp, arith::CmpFOp>(op);
   if (!known)
     return true;
   SmallVector<const Array *, 4> in;
   for (Value operand : op->getOperands())
     in.push_back(&array(operand));
-  if (isInteger)
-    return evalInteger(op, in);
+  if (does.onIntegers)
+    return evalInteger(op, in, does.onIntegers);
   Array result;
   if (auto cmp = dyn_cast<arith::CmpIOp>(op)) {
     unsigned width = widthOf(cmp.getLhs().getType());
@@ -248,12 +246,11 @@ bool Machine::evalElementwise(Operation *op, bool &known) {
       return false;
     result = array(op->getResult(0));
   } else {
-    result = apply(in, fn);
+    result = apply(in, does.onFloats);
   }
   if (options.round)
     roundTo(op->getResult(0).getType(), result);
-  set(op, {std::move(result)});
-  return true;
+  return give(op, std::move(result));
 }
 
 void heddle::roundTo(Type type, Array &array) {
@@ -291,8 +288,7 @@ bool Machine::evalConstant(Operation *op) {
   }
   if (!isa<FloatAttr, IntegerAttr>(value))
     return fail(op, "expected a number");
-  set(op, {Array(number(value))});
-  return true;
+  return give(op, Array(number(value)));
 }
 
 bool Machine::evalAffine(Operation *op) {

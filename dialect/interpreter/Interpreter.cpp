@@ -20,6 +20,11 @@ void Machine::set(Operation *op, Slots results) {
     env[result] = std::move(slot);
 }
 
+bool Machine::give(Operation *op, Slot result) {
+  env[op->getResult(0)] = std::move(result);
+  return true;
+}
+
 bool Machine::run(Block &block, Slots arguments, Slots &results) {
   for (auto [argument, slot] : llvm::zip_equal(block.getArguments(), arguments))
     env[argument] = std::move(slot);

@@ -13,6 +13,12 @@ namespace heddle {
 
 using Slots = std::vector<Slot>;
 
+/// An integer of some width, sign-extended, and its bits without the sign.
+struct Integer {
+  int64_t s;
+  uint64_t u;
+};
+
 /// What is no integer (a NaN in a caller's table) becomes the nearest one, or 0.
 int64_t toInteger(double x);
 
@@ -33,7 +39,8 @@ private:
 
   // Arith.cpp: scalars and elementwise.
   bool evalElementwise(mlir::Operation *op, bool &known);
-  bool evalInteger(mlir::Operation *op, llvm::ArrayRef<const Array *> in);
+  bool evalInteger(mlir::Operation *op, llvm::ArrayRef<const Array *> in,
+                   uint64_t (*fn)(const Integer *));
   bool evalCast(mlir::Operation *op, llvm::ArrayRef<const Array *> in);
   bool evalConstant(mlir::Operation *op);
   bool evalAffine(mlir::Operation *op);
@@ -98,10 +105,20 @@ private:
   const Array &array(mlir::Value value) { return env[value].array; }
   int64_t integer(mlir::Value value) { return toInteger(env[value].array.data[0]); }
   void set(mlir::Operation *op, Slots results);
+  /// The same of an op with one result; true.
+  bool give(mlir::Operation *op, Slot result);
   double rounded(double x) const { return options.round ? double(float(x)) : x; }
 
   const InterpreterOptions &options;
+  /// What an op of a name does to the elements of its operands; both null: something else.
+  struct Elementwise {
+    double (*onFloats)(const double *) = nullptr;
+    uint64_t (*onIntegers)(const Integer *) = nullptr;
+  };
+  const Elementwise &elementwise(mlir::OperationName name);
+
   uint64_t numOps = 0;
+  llvm::DenseMap<mlir::OperationName, Elementwise> functions; // names are compared once
   llvm::DenseMap<mlir::Value, Slot> env;
 };
 

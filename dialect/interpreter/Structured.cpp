@@ -38,9 +38,12 @@ bool Machine::evalFor(scf::ForOp op) {
     return fail(op, "a step that is not positive");
   for (int64_t i = integer(op.getLowerBound()), end = integer(op.getUpperBound()); i < end;
        i += step) {
-    state.insert(state.begin(), Slot(Array(double(i))));
-    Slots next;
-    if (!run(*op.getBody(), state, next))
+    Slots arguments, next;
+    arguments.reserve(1 + state.size());
+    arguments.push_back(Array(double(i)));
+    for (Slot &carried : state)
+      arguments.push_back(std::move(carried));
+    if (!run(*op.getBody(), std::move(arguments), next))
       return false;
     state = std::move(next);
   }
@@ -119,8 +122,7 @@ bool Machine::evalRead(Operation *op, Value from, ValueRange subscripts) {
         return fail(op, "index " + Twine(toInteger(*outside)) + " is out of bounds");
       out.data[i] = std::numeric_limits<double>::quiet_NaN();
     }
-  set(op, {std::move(out)});
-  return true;
+  return give(op, std::move(out));
 }
 
 bool Machine::evalWrite(Operation *op, Value value, Value to, ValueRange subscripts) {
