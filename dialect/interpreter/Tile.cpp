@@ -41,7 +41,7 @@ bool Machine::evalTile(Operation *op, bool &known) {
   if (auto contract = dyn_cast<ContractOp>(op))
     return evalContract(contract);
   if (auto span = dyn_cast<SpanOp>(op)) {
-    const std::vector<double> &in = array(span.getVector()).data;
+    ArrayRef<double> in = array(span.getVector()).data;
     int64_t lo = 0, hi = in.size();
     while (hi && !(in[hi - 1] > 0))
       --hi;

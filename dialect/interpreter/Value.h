@@ -16,7 +16,7 @@ namespace heddle {
 /// beyond. True is 1.
 struct Array {
   llvm::SmallVector<int64_t> shape;
-  std::vector<double> data;
+  llvm::SmallVector<double, 1> data; // most are scalars
 
   Array(double scalar = 0) : data(1, scalar) {}
   Array(llvm::ArrayRef<int64_t> shape, double value = 0)

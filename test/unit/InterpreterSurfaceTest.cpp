@@ -43,12 +43,12 @@ const std::string sink = R"( sink {
       })";
 
 /// out, then lse, of one row.
-std::pair<double, double> runSoftmax(Program &program, std::vector<double> scores,
-                                     std::vector<double> values, int64_t kept) {
+std::pair<double, double> runSoftmax(Program &program, const std::vector<double> &scores,
+                                     const std::vector<double> &values, int64_t kept) {
   int64_t M = int64_t(scores.size());
   Array s(Shape{1, M}), v(Shape{M});
-  s.data = std::move(scores);
-  v.data = std::move(values);
+  llvm::copy(scores, s.data.begin());
+  llvm::copy(values, v.data.begin());
   std::vector<Array> arguments = {s,
                                   v,
                                   Array(Shape{1}, nan),

@@ -225,7 +225,7 @@ TEST(Interpreter, Scans) {
     EXPECT_EQ(program.run("f", arguments, &returned), "");
     return returned[0].data;
   };
-  using V = std::vector<double>;
+  using V = llvm::SmallVector<double, 1>;
   EXPECT_EQ(scan("add"), (V{2, 5, 9, 14}));
   EXPECT_EQ(scan("mul"), (V{2, 6, 24, 120}));
   EXPECT_EQ(scan("mul reverse exclusive"), (V{60, 20, 5, 1}));
