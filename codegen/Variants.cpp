@@ -78,17 +78,18 @@ std::vector<Variant> heddle::planVariants(const Spec &spec,
   return variants;
 }
 
+bool heddle::takes(const Variant &variant, const Spec &spec, const ValueMap &sizes) {
+  if (variant.guard < 0)
+    return true;
+  int64_t size = sizes.at(spec.dims[variant.guard].name).i;
+  return size >= variant.first && size <= variant.last;
+}
+
 void heddle::keepTaken(std::vector<Variant> &variants, const Spec &spec, const ValueMap &sizes) {
   std::set<const TargetInfo *> served;
   std::vector<Variant> taken;
-  for (Variant &variant : variants) {
-    if (variant.guard >= 0) {
-      int64_t size = sizes.find(spec.dims[variant.guard].name)->second.i;
-      if (size < variant.first || size > variant.last)
-        continue;
-    }
-    if (served.insert(variant.target).second)
+  for (Variant &variant : variants)
+    if (takes(variant, spec, sizes) && served.insert(variant.target).second)
       taken.push_back(std::move(variant));
-  }
   variants = std::move(taken);
 }

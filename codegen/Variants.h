@@ -43,6 +43,9 @@ struct Variant {
 std::vector<Variant> planVariants(const Spec &spec, const std::vector<const TargetInfo *> &targets,
                                   const std::string &schedule);
 
+/// Whether its guard takes calls of these sizes.
+bool takes(const Variant &variant, const Spec &spec, const ValueMap &sizes);
+
 /// Of each target the variant that the runtime takes for a call of these sizes.
 void keepTaken(std::vector<Variant> &variants, const Spec &spec, const ValueMap &sizes);
 

@@ -94,8 +94,8 @@ bool heddle::attn::planVisit(VisitOp visit, VisitOp hull, MaskAnalysis &mask,
   Value from = stretches.getInductionVar();
   Value to = arith::AddIOp::create(outside, loc, from, step);
   to = arith::MinSIOp::create(outside, loc, to, candidates.getAll());
-  if (hull.getFull()
-          .empty()) { // in rising order: from the first tile of the stretch to its last one
+  // In rising order a stretch runs from its first tile to its last one.
+  if (hull.getFull().empty()) {
     auto tileAt = [&](Value n) -> Value {
       return AtOp::create(outside, loc, index, hull.getTiles(), n);
     };

@@ -176,10 +176,7 @@ int heddle::runCheck(const opt::InputArgList &args) {
   for (Variant &variant : planVariants(input->spec, targets, input->schedule)) {
     Report &report = reports.emplace_back();
     report.variant = variant;
-    int64_t size =
-        variant.guard >= 0 && sizes ? sizes->at(input->spec.dims[variant.guard].name).i : 0;
-    bool fits = variant.guard < 0 || (size >= variant.first && size <= variant.last);
-    report.taken = sizes && !taken && fits;
+    report.taken = sizes && !taken && takes(variant, input->spec, *sizes);
     taken |= report.taken;
     std::string error;
     if (!analyse(*input, compileOptions(args, *input), sizes, report, error)) {

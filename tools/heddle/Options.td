@@ -2,7 +2,7 @@
 
 include "llvm/Option/OptParser.td"
 
-def Compile : SubCommand<"compile", "spec to library, header, PTX and manifest",
+def Compile : SubCommand<"compile", "spec to library, header, PTX and manifest; surface ops in FILE.mlir to objects and PTX",
                          "heddle compile SPEC [-o DIR] [options]">;
 def Run : SubCommand<"run", "run a spec on .npy files or random input and check the results",
                      "heddle run SPEC [NAME=FILE.npy ...] [options]">;
@@ -50,7 +50,7 @@ def json : Flag<["--"], "json", [Run, Check, Bench]>, HelpText<"print one JSON o
 defm seconds : Value<"seconds", "S", "time to spend measuring (default 3)", [Bench]>;
 
 def o : JoinedOrSeparate<["-"], "o", [Compile]>, HelpText<"folder to write to (default .); - for standard output">, MetaVarName<"DIR">;
-defm emit : Value<"emit", "KIND,..", "what to write: lib, header, manifest, obj, ptx, cubin, mlir-after-PASS (default lib,header,manifest,ptx)", [Compile]>;
+defm emit : Value<"emit", "KIND,..", "what to write: lib, header, manifest, obj, ptx, cubin, mlir-after-PASS (default lib,header,manifest,ptx; of FILE.mlir obj,ptx)", [Compile]>;
 defm stop_after : Value<"stop-after", "PASS", "print the IR after this pass and stop", [Compile]>;
 def time_passes : Flag<["--"], "time-passes", [Compile]>, HelpText<"print the time of each pass">;
 def sanitize_address : Flag<["--"], "sanitize-address", [Compile]>, HelpText<"CPU code that checks every access; link with -fsanitize=address">;

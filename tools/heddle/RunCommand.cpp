@@ -220,7 +220,7 @@ int heddle::runRun(const opt::InputArgList &args) {
   }
   if (!deviations)
     return printError("the definition cannot be evaluated: " + fault), exitInternal;
-  print(*input, *deviations, input->targets.front()->name.str(), args.hasArg(OPT_json));
+  print(*input, *deviations, library->variants.front().name(), args.hasArg(OPT_json));
   bool good = all_of(*deviations, [](const Deviation &d) { return d.good; });
   return good ? exitOk : exitMismatch;
 }
