@@ -29,10 +29,10 @@ Expected<std::string> heddle::emitArchive(const Library &library) {
   return (*bytes)->getBuffer().str();
 }
 
-/// ld.lld by its versions' names, or a compiler driver.
+/// GNU ld, which starts faster than lld, or lld by its versions' names, or a compiler driver.
 static std::string findLinker(bool &isDriver) {
   isDriver = false;
-  for (const char *name : {"ld.lld-22", "ld.lld", "ld"})
+  for (const char *name : {"ld", "ld.lld-22", "ld.lld"})
     if (ErrorOr<std::string> found = sys::findProgramByName(name))
       return *found;
   isDriver = true;
