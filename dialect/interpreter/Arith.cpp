@@ -134,21 +134,6 @@ bool compare(arith::CmpIPredicate predicate, Integer x, Integer y) {
   }
   llvm_unreachable("all predicates are above");
 }
-
-/// Applies `fn` to each element of the operands; scalars stand for all.
-template <typename Fn> Array apply(ArrayRef<const Array *> in, Fn fn) {
-  Array out;
-  for (const Array *a : in)
-    if (!a->isScalar())
-      out = Array(a->shape);
-  double x[4] = {};
-  for (size_t i = 0; i < out.data.size(); ++i) {
-    for (size_t j = 0; j < in.size(); ++j)
-      x[j] = in[j]->data[in[j]->isScalar() ? 0 : i];
-    out.data[i] = fn(x);
-  }
-  return out;
-}
 } // namespace
 
 int64_t heddle::toInteger(double x) {
@@ -168,6 +153,24 @@ double heddle::neutralScalar(attn::Combine kind) {
   return kind == attn::Combine::add ? 0 : 1;
 }
 
+template <typename Fn> bool Machine::giveEach(Operation *op, ArrayRef<const Array *> in, Fn fn) {
+  auto element = [&](size_t i) {
+    double x[4] = {};
+    for (size_t j = 0; j < in.size(); ++j)
+      x[j] = in[j]->data[in[j]->isScalar() ? 0 : i];
+    return fn(x);
+  };
+  auto wide = llvm::find_if(in, [](const Array *a) { return !a->isScalar(); });
+  Array out;
+  if (wide != in.end())
+    out = Array((*wide)->shape);
+  for (size_t i = 0; i < out.data.size(); ++i)
+    out.data[i] = element(i);
+  if (options.round)
+    roundTo(op->getResult(0).getType(), out.data);
+  return out.isScalar() ? give(op, out.data[0]) : give(op, std::move(out));
+}
+
 /// Integers wrap at their width. What doubles cannot hold, what arith leaves undefined: an error.
 bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in,
                           uint64_t (*fn)(const Integer *)) {
@@ -176,7 +179,7 @@ bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in,
                      arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
   bool shifts = isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op);
   const char *wrong = nullptr;
-  Array result = apply(in, [&](const double *x) {
+  giveEach(op, in, [&](const double *x) {
     Integer operands[2] = {asInteger(x[0], from), {0, 0}};
     if (in.size() > 1)
       operands[1] = asInteger(x[1], from);
@@ -194,22 +197,20 @@ bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in,
       wrong = "an integer beyond 2^53, which is not exact here";
     return to == 1 ? double(value & 1) : held;
   });
-  if (wrong)
-    return fail(op, wrong);
-  return give(op, std::move(result));
+  return wrong ? fail(op, wrong) : true;
 }
 
 bool Machine::evalCast(Operation *op, ArrayRef<const Array *> in) {
   unsigned from = widthOf(op->getOperand(0).getType()), to = widthOf(op->getResult(0).getType());
-  return give(op, apply(in, [&](const double *x) {
-                if (isa<arith::SIToFPOp>(op))
-                  return double(asInteger(x[0], from).s);
-                if (isa<arith::UIToFPOp>(op))
-                  return double(asInteger(x[0], from).u);
-                double limit = std::ldexp(1.0, int(to) - 1); // saturates, NaN gives 0
-                double most = to < 54 ? limit - 1 : limit - 1024;
-                return std::isnan(x[0]) ? 0.0 : std::clamp(std::trunc(x[0]), -limit, most);
-              }));
+  return giveEach(op, in, [&](const double *x) {
+    if (isa<arith::SIToFPOp>(op))
+      return double(asInteger(x[0], from).s);
+    if (isa<arith::UIToFPOp>(op))
+      return double(asInteger(x[0], from).u);
+    double limit = std::ldexp(1.0, int(to) - 1); // saturates, NaN gives 0
+    double most = to < 54 ? limit - 1 : limit - 1024;
+    return std::isnan(x[0]) ? 0.0 : std::clamp(std::trunc(x[0]), -limit, most);
+  });
 }
 
 const Machine::Elementwise &Machine::elementwise(OperationName name) {
@@ -231,33 +232,27 @@ bool Machine::evalElementwise(Operation *op, bool &known) {
     in.push_back(&array(operand));
   if (does.onIntegers)
     return evalInteger(op, in, does.onIntegers);
-  Array result;
+  if (does.onFloats)
+    return giveEach(op, in, does.onFloats);
+  if (isCast)
+    return evalCast(op, in);
   if (auto cmp = dyn_cast<arith::CmpIOp>(op)) {
     unsigned width = widthOf(cmp.getLhs().getType());
-    result = apply(in, [&](const double *x) {
-      return compare(cmp.getPredicate(), asInteger(x[0], width), asInteger(x[1], width));
+    return giveEach(op, in, [&](const double *x) {
+      return double(compare(cmp.getPredicate(), asInteger(x[0], width), asInteger(x[1], width)));
     });
-  } else if (auto cmp = dyn_cast<arith::CmpFOp>(op)) {
-    result = apply(in, [&](const double *x) {
-      return arith::applyCmpPredicate(cmp.getPredicate(), APFloat(x[0]), APFloat(x[1]));
-    });
-  } else if (isCast) {
-    if (!evalCast(op, in))
-      return false;
-    result = array(op->getResult(0));
-  } else {
-    result = apply(in, does.onFloats);
   }
-  if (options.round)
-    roundTo(op->getResult(0).getType(), result);
-  return give(op, std::move(result));
+  auto predicate = cast<arith::CmpFOp>(op).getPredicate();
+  return giveEach(op, in, [&](const double *x) {
+    return double(arith::applyCmpPredicate(predicate, APFloat(x[0]), APFloat(x[1])));
+  });
 }
 
-void heddle::roundTo(Type type, Array &array) {
+void heddle::roundTo(Type type, MutableArrayRef<double> data) {
   auto floatType = dyn_cast<FloatType>(getElementTypeOrSelf(type));
   if (!floatType || floatType.isF64())
     return;
-  for (double &x : array.data) {
+  for (double &x : data) {
     if (floatType.isF32()) {
       x = float(x);
       continue;
@@ -288,7 +283,7 @@ bool Machine::evalConstant(Operation *op) {
   }
   if (!isa<FloatAttr, IntegerAttr>(value))
     return fail(op, "expected a number");
-  return give(op, Array(number(value)));
+  return give(op, number(value));
 }
 
 bool Machine::evalAffine(Operation *op) {

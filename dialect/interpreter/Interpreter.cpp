@@ -25,7 +25,12 @@ bool Machine::give(Operation *op, Slot result) {
   return true;
 }
 
-bool Machine::run(Block &block, Slots arguments, Slots &results) {
+bool Machine::give(Operation *op, double result) {
+  env[op->getResult(0)] = result;
+  return true;
+}
+
+bool Machine::run(Block &block, Slots &&arguments, Slots &results) {
   for (auto [argument, slot] : llvm::zip_equal(block.getArguments(), arguments))
     env[argument] = std::move(slot);
   for (Operation &op : block.without_terminator()) {
@@ -112,7 +117,7 @@ bool Machine::runFunction(func::FuncOp function, MutableArrayRef<Array> argument
       memories[i] = std::make_shared<Array>(std::move(argument));
     slots.push_back(isMemory ? Slot(memories[i]) : Slot(argument));
   }
-  bool good = run(entry, slots, results);
+  bool good = run(entry, std::move(slots), results);
   for (auto [i, memory] : llvm::enumerate(memories))
     if (memory)
       arguments[i] = *memory;

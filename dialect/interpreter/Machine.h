@@ -26,8 +26,8 @@ class Machine {
 public:
   explicit Machine(const InterpreterOptions &options) : options(options) {}
 
-  /// Runs a block to its end; what its terminator takes, or false after an error.
-  bool run(mlir::Block &block, Slots arguments, Slots &results);
+  /// Runs a block to its end; what its terminator takes, or false after an error. The arguments are moved from, one by one.
+  bool run(mlir::Block &block, Slots &&arguments, Slots &results);
   bool runFunction(mlir::func::FuncOp function, llvm::MutableArrayRef<Array> arguments,
                    std::vector<Array> *returned);
 
@@ -39,6 +39,9 @@ private:
 
   // Arith.cpp: scalars and elementwise.
   bool evalElementwise(mlir::Operation *op, bool &known);
+  /// Gives `fn` of each element of the operands; numbers stand for all.
+  template <typename Fn>
+  bool giveEach(mlir::Operation *op, llvm::ArrayRef<const Array *> in, Fn fn);
   bool evalInteger(mlir::Operation *op, llvm::ArrayRef<const Array *> in,
                    uint64_t (*fn)(const Integer *));
   bool evalCast(mlir::Operation *op, llvm::ArrayRef<const Array *> in);
@@ -107,6 +110,7 @@ private:
   void set(mlir::Operation *op, Slots results);
   /// The same of an op with one result; true.
   bool give(mlir::Operation *op, Slot result);
+  bool give(mlir::Operation *op, double result);
   double rounded(double x) const { return options.round ? double(float(x)) : x; }
 
   const InterpreterOptions &options;
@@ -127,7 +131,7 @@ double combineScalars(attn::Combine kind, double x, double y);
 double neutralScalar(attn::Combine kind);
 
 /// Rounds to the float type of an element, if it is one.
-void roundTo(mlir::Type type, Array &array);
+void roundTo(mlir::Type type, llvm::MutableArrayRef<double> data);
 
 } // namespace heddle
 

@@ -40,7 +40,7 @@ bool Machine::evalRecur(RecurOp op) {
   }
   if (options.round)
     for (auto [value, slot] : llvm::zip_equal(op.getResults(), slots))
-      roundTo(value.getType(), *slot.memory);
+      roundTo(value.getType(), slot.memory->data);
   set(op, std::move(slots));
   return true;
 }

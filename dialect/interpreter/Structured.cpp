@@ -23,31 +23,28 @@ bool Machine::evalForall(scf::ForallOp op) {
     Slots position;
     for (int64_t i : delinearize(options.forwards ? n : count - 1 - n, computeSuffixProduct(sizes)))
       position.push_back(Array(double(i)));
-    if (!run(*op.getBody(), position, none))
+    if (!run(*op.getBody(), std::move(position), none))
       return false;
   }
   return true;
 }
 
 bool Machine::evalFor(scf::ForOp op) {
-  Slots state;
+  Slots arguments(1), next; // the index, then what is carried
   for (Value init : op.getInitArgs())
-    state.push_back(env[init]);
+    arguments.push_back(env[init]);
   int64_t step = integer(op.getStep());
   if (step <= 0)
     return fail(op, "a step that is not positive");
   for (int64_t i = integer(op.getLowerBound()), end = integer(op.getUpperBound()); i < end;
        i += step) {
-    Slots arguments, next;
-    arguments.reserve(1 + state.size());
-    arguments.push_back(Array(double(i)));
-    for (Slot &carried : state)
-      arguments.push_back(std::move(carried));
+    arguments.front() = double(i);
     if (!run(*op.getBody(), std::move(arguments), next))
       return false;
-    state = std::move(next);
+    llvm::move(next, arguments.begin() + 1);
   }
-  set(op, std::move(state));
+  arguments.erase(arguments.begin());
+  set(op, std::move(arguments));
   return true;
 }
 
@@ -67,10 +64,10 @@ namespace {
 class Addresses {
 public:
   Addresses(const Slot &slot, const Array &memory, ArrayRef<const Array *> subscripts) {
-    SmallVector<int64_t> strides = computeSuffixProduct(memory.shape);
     for (auto [i, subscript] : llvm::enumerate(subscripts)) {
       unsigned axis = slot.permutation.empty() ? i : slot.permutation[i];
-      axes.push_back({subscript, memory.shape[axis], strides[axis]});
+      ArrayRef<int64_t> inner = ArrayRef<int64_t>(memory.shape).drop_front(axis + 1);
+      axes.push_back({subscript, memory.shape[axis], computeProduct(inner)});
       if (!subscript->isScalar())
         shape = subscript->shape;
     }
@@ -87,14 +84,14 @@ public:
     }
     return address;
   }
-  SmallVector<int64_t> shape; // of the elements named; empty: one
+  ArrayRef<int64_t> shape; // of the elements named; empty: one
 
 private:
   struct Axis {
     const Array *subscript;
     int64_t size, stride;
   };
-  SmallVector<Axis> axes;
+  SmallVector<Axis, 6> axes;
 };
 } // namespace
 
@@ -122,7 +119,7 @@ bool Machine::evalRead(Operation *op, Value from, ValueRange subscripts) {
         return fail(op, "index " + Twine(toInteger(*outside)) + " is out of bounds");
       out.data[i] = std::numeric_limits<double>::quiet_NaN();
     }
-  return give(op, std::move(out));
+  return out.isScalar() ? give(op, out.data[0]) : give(op, std::move(out));
 }
 
 bool Machine::evalWrite(Operation *op, Value value, Value to, ValueRange subscripts) {
@@ -202,7 +199,7 @@ bool Machine::evalShape(Operation *op, bool &known) {
   }
   if (auto view = dyn_cast<memref::TransposeOp>(op)) {
     Slot slot = env[view.getIn()];
-    SmallVector<unsigned> before = slot.permutation;
+    SmallVector<unsigned, 0> before = slot.permutation;
     slot.permutation.clear();
     for (AffineExpr axis : view.getPermutation().getResults()) {
       unsigned position = cast<AffineDimExpr>(axis).getPosition();

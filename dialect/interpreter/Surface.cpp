@@ -128,7 +128,7 @@ bool Machine::evalAttend(AttendOp op) {
   }
   if (options.round)
     for (auto [value, slot] : llvm::zip_equal(op.getResults(), slots))
-      roundTo(value.getType(), *slot.memory);
+      roundTo(value.getType(), slot.memory->data);
   set(op, std::move(slots));
   return true;
 }

@@ -22,7 +22,7 @@ bool Machine::evalTile(Operation *op, bool &known) {
     return true;
   }
   if (auto at = dyn_cast<AtOp>(op)) { // total
-    const std::vector<int64_t> &tiles = env[at.getTiles()].tiles;
+    ArrayRef<int64_t> tiles = env[at.getTiles()].tiles;
     int64_t last = int64_t(tiles.size()) - 1, n = integer(at.getN());
     set(op, {Array(last < 0 ? 0 : double(tiles[std::clamp<int64_t>(n, 0, last)]))});
     return true;
@@ -90,7 +90,7 @@ bool Machine::evalVisit(VisitOp op) {
 bool Machine::classify(VisitOp op, Slot &out) {
   int64_t tileQ = op.getTile()[0], tileK = op.getTile()[1], q0 = integer(op.getAt()) * tileQ;
   int64_t endQ = std::min(q0 + tileQ, integer(op.getOf()[0])), endK = integer(op.getOf()[1]);
-  std::vector<int64_t> boundary;
+  SmallVector<int64_t, 0> boundary;
   for (int64_t k0 = 0; k0 < endK && q0 < endQ; k0 += tileK) {
     int64_t width = std::min(tileK, endK - k0);
     Array q(ArrayRef<int64_t>{endQ - q0, width}), k = q;
@@ -113,9 +113,9 @@ bool Machine::classify(VisitOp op, Slot &out) {
 }
 
 bool Machine::evalFilter(FilterOp op) {
-  const std::vector<int64_t> all = env[op.getOf()].tiles;
+  const SmallVector<int64_t, 0> all = env[op.getOf()].tiles;
   Slot out;
-  std::vector<int64_t> boundary;
+  SmallVector<int64_t, 0> boundary;
   int64_t from = integer(op.getFrom()),
           end = std::min<int64_t>(
               {int64_t(all.size()), integer(op.getTo()), from + FilterOp::length});
@@ -209,7 +209,7 @@ bool Machine::evalStrips(StripsOp op) {
                         whole.array.data.begin() + (s + 1) * size);
       strips.push_back(std::move(strip));
     }
-    if (!run(op.getBody().front(), strips, next))
+    if (!run(op.getBody().front(), std::move(strips), next))
       return false;
     for (auto [whole, strip] : llvm::zip_equal(results, next))
       llvm::copy(strip.array.data, whole.array.data.begin() + s * strip.array.data.size());

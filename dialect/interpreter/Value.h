@@ -15,8 +15,8 @@ namespace heddle {
 /// body of a map runs once, on whole tiles. Integers are doubles too, exact up to 2^53 and an error
 /// beyond. True is 1.
 struct Array {
-  llvm::SmallVector<int64_t> shape;
-  llvm::SmallVector<double, 1> data; // most are scalars
+  llvm::SmallVector<int64_t, 2> shape; // short: most are scalars, and there is one per SSA value
+  llvm::SmallVector<double, 1> data;
 
   Array(double scalar = 0) : data(1, scalar) {}
   Array(llvm::ArrayRef<int64_t> shape, double value = 0)
@@ -37,13 +37,22 @@ struct Array {
 struct Slot {
   Array array;
   std::shared_ptr<Array> memory;
-  llvm::SmallVector<unsigned>
+  llvm::SmallVector<unsigned, 0>
       permutation; // axis of the memory for each axis of a view; empty: itself
-  std::vector<int64_t> tiles;
+  llvm::SmallVector<int64_t, 0> tiles;
   int64_t numFull = 0;
 
   Slot(Array array = {}) : array(std::move(array)) {}
   explicit Slot(std::shared_ptr<Array> memory) : memory(std::move(memory)) {}
+  /// Becomes a number, in place.
+  Slot &operator=(double scalar) {
+    array.shape.clear();
+    array.data.assign(1, scalar);
+    memory.reset();
+    permutation.clear();
+    tiles.clear();
+    return *this;
+  }
 };
 
 } // namespace heddle
