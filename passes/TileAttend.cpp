@@ -10,9 +10,9 @@
 //     attn.strips 48 of(%q, %qp) carry(%m, %l, %o) {       one strip of rows
 //       s = q k'   m' = max(m, s)   a = exp(m - m')   p = exp(s - m')   l = l a + sum p   o = o a + p v
 //
-// Scores are base 2 where they are the scaled product itself (log2(e) goes into the scale of the
-// load), else natural. A value row that no query of the tile keeps is zeroed, or a NaN there would
-// reach rows that drop it: a weight of 0 does not stop it.
+// Scores are base 2 where they are the scaled product (log2(e) goes into the scale of the load) or a
+// constant times something (log2(e) joins it), else natural. A value row that no query of the tile keeps
+// is zeroed, or a NaN there would reach rows that drop it: a weight of 0 does not stop it.
 //
 // Needs: a schedule on the op. Leaves: memory arguments, one scf.forall; boundary tiles not yet apart.
 //
@@ -24,6 +24,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "passes/AttendTiler.h"
 #include "passes/Passes.h"
 #include <limits>
@@ -39,6 +40,22 @@ namespace {
 constexpr double log2e = 1.4426950408889634074, ln2 = 0.69314718055994530942;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+/// The score is a constant times something: log2(e) joins the constant. False: it is not.
+bool takesLog2e(Region &score) {
+  auto last = score.front().getTerminator()->getOperand(0).getDefiningOp<arith::MulFOp>();
+  if (!last || !last->hasOneUse())
+    return false;
+  for (OpOperand &operand : last->getOpOperands()) {
+    APFloat factor(0.0f);
+    if (!matchPattern(operand.get(), m_ConstantFloat(&factor)))
+      continue;
+    OpBuilder b(last);
+    operand.set(floatConstant(b, last.getLoc(), factor.convertToDouble() * log2e));
+    return true;
+  }
+  return false;
+}
+
 } // namespace
 
 LogicalResult AttendTiler::run() {
@@ -49,11 +66,11 @@ LogicalResult AttendTiler::run() {
   if (!shared && Q != 1)
     return op.emitOpError("expected tiles of one query where keys differ from row to row, got ")
            << Q;
-  base2 = softmax() && hasProduct() && op.getScore().empty() && op.getSink().empty() &&
-          op.getRowScale().empty();
+  base2 = softmax() && hasProduct() && op.getSink().empty() && op.getRowScale().empty() &&
+          (op.getScore().empty() || takesLog2e(op.getScore()));
   openGrid();
   if (hasProduct()) {
-    double scale = op.getScale().convertToDouble() * (base2 ? log2e : 1);
+    double scale = op.getScale().convertToDouble() * (base2 && op.getScore().empty() ? log2e : 1);
     TileRows rows{rowAxis, q0, N, qp, int64_t(op.getDepth())};
     q = tileOf(b, once, memory, op.getQuery(), rows, scale,
                [&](RegionCloner &c) { bind(c, op.getQuery(), qp, Value()); });

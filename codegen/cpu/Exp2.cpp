@@ -35,6 +35,12 @@ static bool isApproximate(Operation *op) {
   return flags && bitEnumContainsAny(flags.getValue(), arith::FastMathFlags::afn);
 }
 
+/// Its operand is -|x|: nothing is above 0.
+static bool isNeverPositive(Operation *op) {
+  auto negated = op->getOperand(0).getDefiningOp<arith::NegFOp>();
+  return negated && negated.getOperand().getDefiningOp<math::AbsFOp>();
+}
+
 /// math.exp2 or math.exp of a register.
 Value Emitter::exponential(Operation *op, Value x) {
   bool fast = isApproximate(op);
@@ -77,11 +83,14 @@ Value Emitter::exponential(Operation *op, Value x) {
     return call("llvm.x86.avx512.mask.scalef.ps.512", {p, x, splat(0), all, current});
   }
   // Beyond -127 the result is 0. This order of operands keeps a NaN. Above 128 it is inf.
-  Value low = splat(-127), high = splat(128);
+  Value low = splat(-127);
   Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, low, x);
   x = arith::SelectOp::create(b, above, low, x);
-  Value below = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, high, x);
-  x = arith::SelectOp::create(b, below, high, x);
+  if (!isNeverPositive(op)) {
+    Value high = splat(128);
+    Value below = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, high, x);
+    x = arith::SelectOp::create(b, below, high, x);
+  }
   Value magic = splat(12582912); // 1.5 * 2^23: adding it rounds to an integer
   Value shifted = arith::AddFOp::create(b, x, magic);
   Value f = arith::SubFOp::create(b, x, arith::SubFOp::create(b, shifted, magic));

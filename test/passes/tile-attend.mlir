@@ -52,3 +52,39 @@ func.func @causal(%q: tensor<?x?x?x64xf16>, %k: tensor<?x?x?x64xf16>, %v: tensor
       } -> tensor<?x?x?x64xf16>, tensor<?x?x?xf32>
   return %r#0, %r#1 : tensor<?x?x?x64xf16>, tensor<?x?x?xf32>
 }
+
+// -----
+
+// Capped scores are a constant times something: log2(e) joins it, the scale stays.
+//
+// CHECK-LABEL: func.func @capped(
+//       CHECK:     arith.constant 43.2808495
+//       CHECK:     attn.load %{{.*}} scale 3.125000e-02
+//       CHECK:       math.tanh
+//       CHECK:       math.exp2
+//   CHECK-NOT:       math.exp %
+func.func @capped(%q: tensor<?x64xf32>, %o: tensor<?x64xf32>, %N: index, %M: index) -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%M) depth 64 columns 64 scale 3.125000e-02
+      outs(out = %o : tensor<?x64xf32>)
+      schedule #attn.schedule<query = 96, key = 64, strip = 24, chunk = 64, columns = 0, stages = 1, form = carried>
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %e: index):
+        %x = tensor.extract %q[%j, %e] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } score {
+      ^bb0(%i: index, %j: index, %s: f32):
+        %c = arith.constant 30.0 : f32
+        %x = math.tanh %s : f32
+        %y = arith.mulf %c, %x : f32
+        attn.yield %y : f32
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
