@@ -56,6 +56,7 @@ struct Traits {
   bool ragged = false; // masked by what sorted tensors hold: borders lie anywhere
   bool band = false;   // a term by distance
   int64_t group = 0;   // keys of a nested softmax's group; 0: none
+  bool recurs = false; // products of a chunk, as wide as the state
 };
 Traits traitsOf(AttendOp op) {
   WalkResult sorted = op.getKeep().walk([](Operation *inner) {
@@ -88,7 +89,11 @@ Choice chooseCpu(const TargetInfo &target, int64_t depth, const Traits &traits) 
     c.query = traits.ragged ? c.strip : 32;
     c.key = traits.ragged ? (32 + c.rows - 1) / c.rows * c.rows : 32;
   }
-  c.chunk = wide ? 16 : 32; // fewer FLOPs beat better tiles; flat between 16 and 32
+  if (traits.recurs && !wide) { // widths of 64 and 128 are pairs of registers of 8 lanes
+    c.rows = 6;
+    c.vectors = 2;
+  }
+  c.chunk = 16; // fewer FLOPs beat better tiles
   return c;
 }
 
@@ -181,8 +186,10 @@ struct ChooseSchedule : impl::ChooseScheduleBase<ChooseSchedule> {
     for (auto op : getOperation().getOps<AttendOp>())
       if (failed(choose(op, *info, traitsOf(op))))
         return signalPassFailure();
+    Traits recurrence;
+    recurrence.recurs = true;
     for (auto op : getOperation().getOps<RecurOp>())
-      if (failed(choose(op, *info, {})))
+      if (failed(choose(op, *info, recurrence)))
         return signalPassFailure();
   }
 };

@@ -58,3 +58,27 @@ func.func @row_keys(%q: tensor<?x64xf32>, %o: tensor<?x64xf32>, %N: index, %M: i
       } -> tensor<?x64xf32>
   return %r : tensor<?x64xf32>
 }
+
+// A recurrence on a CPU without many registers: two registers of lanes wide, since states are.
+//
+// V3-LABEL: func.func @recurrence(
+//       V3: schedule <{{.*}}chunk = 16, {{.*}}cpu = <lanes = 8, rows = 6, vectors = 2, exp_degree = 5>>
+// V4-LABEL: func.func @recurrence(
+//       V4: schedule <{{.*}}chunk = 16, {{.*}}cpu = <lanes = 16, rows = 8, vectors = 3, exp_degree = 5>>
+func.func @recurrence(%q: tensor<?x64xf32>, %o: tensor<?x64xf32>, %T: index) -> tensor<?x64xf32> {
+  %r = attn.recur add rows(%T) time 0 depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%t: index, %d: index):
+        %x = tensor.extract %q[%t, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%t: index, %d: index):
+        %x = tensor.extract %q[%t, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%t: index, %e: index):
+        %x = tensor.extract %q[%t, %e] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
