@@ -281,10 +281,13 @@ Value ExprBuilder::buildCall(const Expr &expr) {
   case ExprFunction::Sigmoid: { // 1 or e over 1 + e, e = exp(-|x|): exact at both ends
     Value size = math::AbsFOp::create(b, loc, x), one = number(loc, 1);
     Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, size));
-    Value sum = arith::AddFOp::create(b, loc, e, one); // 1 to 2: a refined reciprocal will do
+    Value sum = arith::AddFOp::create(b, loc, e, one);
+    // From 1 to 2 a refined reciprocal will do for a weight, one of many; the error of a decay adds up.
     auto refined = arith::FastMathFlags::arcp | arith::FastMathFlags::ninf |
                    arith::FastMathFlags::contract; // LLVM takes none without the three
-    Value r = arith::DivFOp::create(b, loc, one, sum, refined);
+    bool isWeight = specials.count(ExprSpecial::Score);
+    Value r =
+        arith::DivFOp::create(b, loc, one, sum, isWeight ? refined : arith::FastMathFlags::none);
     Value positive = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, number(loc, 0));
     return arith::SelectOp::create(b, loc, positive, r, arith::MulFOp::create(b, loc, r, e));
   }

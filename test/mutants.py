@@ -4,7 +4,7 @@
     test/mutants.py [--only NAME] [--folder FOLDER]
 
 The house is copied to FOLDER (default: a temporary one), built, and for each mutant one place is changed, built again,
-and its test run: it has to fail. Takes some 15 minutes; part of no other test. Last line: `N passed, N failed`.
+and its test run: it has to fail, and to pass without the fault. Takes some 15 minutes; part of no other test. Last line: `N passed, N failed`.
 """
 from __future__ import annotations
 
@@ -166,11 +166,15 @@ def main() -> int:
         subprocess.run(["cmake", "--preset", "default", "-B", build], cwd=source, check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["ninja", "-C", build, "-j2"], check=True, stdout=subprocess.DEVNULL)
         failed, chosen = 0, [mutant for mutant in MUTANTS if options.only in mutant.name]
+        for test in dict.fromkeys(mutant.test for mutant in chosen):
+            if fails(test, source, build): # it would catch whatever is planted
+                failed += 1
+                print(f"FAIL: `{test}` fails without a fault", flush=True)
         for mutant in chosen:
             fault = plant(mutant, source, build)
             failed += bool(fault)
             print(f"{'FAIL' if fault else 'caught'}: {mutant.name}{': ' + fault if fault else ' by ' + mutant.test}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
+    print(f"{max(len(chosen) - failed, 0)} passed, {failed} failed")
     return 1 if failed else 0
 
 
