@@ -24,7 +24,8 @@ def total(x: Array, axis: Any) -> Array:
     if not all(x.shape[a] for a in axes):
         return x.sum(axis=tuple(axes))
     rest = [a for a in range(x.ndim) if a not in axes]
-    flat = x.transpose(rest + axes).reshape([x.shape[a] for a in rest] + [-1])
+    count = int(np.prod([x.shape[a] for a in axes], dtype=int))
+    flat = x.transpose(rest + axes).reshape([x.shape[a] for a in rest] + [count])
     return np.cumsum(flat, axis=-1)[..., -1]
 
 
