@@ -68,7 +68,7 @@ int heddle::runDoctor(const opt::InputArgList &args) {
   std::string libraries = libraryFolder();
   doctor.say("runtime", fileAt(libraries + "/libheddle_rt.a"),
              "libheddle_rt.a is not beside bin/: no library can be linked; install again", true);
-  doctor.say("linker", programAt({"ld.lld-22", "ld.lld", "ld", "cc", "clang-22", "gcc"}),
+  doctor.say("linker", programAt({"ld", "ld.lld-22", "ld.lld", "cc", "clang-22", "gcc"}),
              "no shared library can be made; install lld or binutils", true);
   doctor.say("emulator", fileAt(libraries + "/libheddle_cuda_emulator.so"),
              "`--device=emulator` does not run; install again", true);
