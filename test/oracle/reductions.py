@@ -20,13 +20,9 @@ def total(x: Array, axis: Any) -> Array:
     """Sum over an axis (or axes); in float32 one after the other, in index order, as the naive evaluation wants it."""
     if x.dtype != np.float32:
         return x.sum(axis=axis)
-    axes = sorted(np.atleast_1d(axis) % x.ndim)
-    if not all(x.shape[a] for a in axes):
-        return x.sum(axis=tuple(axes))
-    rest = [a for a in range(x.ndim) if a not in axes]
-    count = int(np.prod([x.shape[a] for a in axes], dtype=int))
-    flat = x.transpose(rest + axes).reshape([x.shape[a] for a in rest] + [count])
-    return np.cumsum(flat, axis=-1)[..., -1]
+    for a in sorted(np.atleast_1d(axis) % x.ndim, reverse=True):
+        x = np.cumsum(x, axis=a).take(-1, axis=a) if x.shape[a] else x.sum(axis=a)
+    return x
 
 
 def log_sum_exp(x: Array, axis: Any = -1) -> Array:
