@@ -6,7 +6,7 @@ if(HEDDLE_WERROR)
   target_compile_options(heddle_warnings INTERFACE -Werror)
 endif()
 
-# MLIR and LLVM, static: a tool that starts in 5 ms, not 25, and runs where neither is installed. Files, not
+# MLIR and LLVM, static: a tool that starts in 5 ms, not 30, and runs where neither is installed. Files, not
 # targets, of MLIR: its targets bring the shared LLVM along.
 get_property(mlir_targets GLOBAL PROPERTY MLIR_ALL_LIBS)
 set(mlir_libraries)

@@ -51,6 +51,7 @@ struct Slot {
     memory.reset();
     permutation.clear();
     tiles.clear();
+    numFull = 0;
     return *this;
   }
 };
