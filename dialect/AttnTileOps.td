@@ -172,6 +172,8 @@ def Attn_ContractOp : Attn_Op<"contract", [Pure, AttrSizedOperandSegments,
     AllElementTypesMatch<["lhs", "rhs"]>,
     OptionalTypesMatchWith<"the accumulator has the type of the result", "result", "acc", "$_self">,
     OptionalTypesMatchWith<"one decay per row of the result", "result", "decay",
+                           "rowVector($_self)">,
+    OptionalTypesMatchWith<"one number per row of the result", "result", "live",
                            "rowVector($_self)">]> {
   let summary = "acc * decay + lhs rhs, either transposed";
   let description = [{
@@ -179,6 +181,9 @@ def Attn_ContractOp : Attn_Op<"contract", [Pure, AttrSizedOperandSegments,
 
     With `span` only rows `lo` to `hi` of the right-hand side are looked at. Others count as 0; where it
     is transposed, the columns of the result that they would give hold anything.
+
+    With `live` the rows where it is 0 may be left out: nothing is added to acc * decay there, and where
+    there is no `acc` they hold anything. Others are computed.
 
     - (C1) (rows x inner) times (inner x columns), after transposition, gives the result.
     - (C2) a span is two numbers.
@@ -189,11 +194,17 @@ def Attn_ContractOp : Attn_Op<"contract", [Pure, AttrSizedOperandSegments,
   }];
   let arguments = (ins Attn_TileOf<[2]>:$lhs, Attn_TileOf<[2]>:$rhs,
                        Optional<Attn_TileOf<[2]>>:$acc, Optional<Attn_Vector>:$decay,
-                       Variadic<Index>:$span, UnitAttr:$lhs_t, UnitAttr:$rhs_t);
+                       Variadic<Index>:$span, Optional<Attn_Vector>:$live,
+                       UnitAttr:$lhs_t, UnitAttr:$rhs_t);
   let results = (outs Attn_TileOf<[2]>:$result);
+  let builders = [OpBuilder<(ins "mlir::Type":$result, "mlir::Value":$lhs, "mlir::Value":$rhs,
+      CArg<"mlir::Value", "{}">:$acc, CArg<"mlir::Value", "{}">:$decay,
+      CArg<"bool", "false">:$lhsT, CArg<"bool", "false">:$rhsT), [{
+    build($_builder, $_state, result, lhs, rhs, acc, decay, {}, mlir::Value(), lhsT, rhsT);
+  }]>];
   let assemblyFormat = [{
     $lhs (`t` $lhs_t^)? `,` $rhs (`t` $rhs_t^)? (`span` `(` custom<Intervals>($span)^ `)`)?
-    (`into` $acc^ (`*` $decay^)?)? attr-dict
+    (`live` $live^)? (`into` $acc^ (`*` $decay^)?)? attr-dict
     `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
   let hasVerifier = 1;

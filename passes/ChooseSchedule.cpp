@@ -84,7 +84,7 @@ Choice chooseCpu(const TargetInfo &target, int64_t depth, const Traits &traits) 
   c.key = depth <= 64 ? 128 : depth <= 128 ? (wide ? 128 : 64) : 32;
   if (traits.masked) {
     c.rows = wide ? 8 : 6;
-    c.vectors = traits.ragged ? 16 / c.lanes : 2;
+    c.vectors = 2;
     c.strip = c.vectors * c.lanes; // the tile, or half of it
     c.query = traits.ragged ? c.strip : 32;
     c.key = traits.ragged ? (32 + c.rows - 1) / c.rows * c.rows : 32;

@@ -107,7 +107,7 @@ Value AdvanceSplitter::intra(Value &rowSums) {
   int64_t count = op.getQuery().getType().getDimSize(0);
   RankedTensorType pairs = tileType(b, {count, count});
   Value x = ContractOp::create(b, loc, pairs, op.getQuery(), op.getKey(), Value(), Value(),
-                               ValueRange(), UnitAttr(), b.getUnitAttr());
+                               /*lhsT=*/false, /*rhsT=*/true);
   MapOperands operands{{x}, {tokens}, {tokens}};
   if (op.getDecay())
     operands.tiles.push_back(decaysBetween());
@@ -121,15 +121,13 @@ Value AdvanceSplitter::intra(Value &rowSums) {
     return arith::SelectOp::create(body, loc, seen, weight, floatConstant(body, loc, 0));
   });
   rowSums = sums;
-  return ContractOp::create(b, loc, op.getOut().getType(), p, op.getValue(), Value(), Value(),
-                            ValueRange(), UnitAttr(), UnitAttr());
+  return ContractOp::create(b, loc, op.getOut().getType(), p, op.getValue());
 }
 
 /// What the tokens get from the state before the chunk.
 void AdvanceSplitter::inter(Value out, Value rowSums) {
   Value q = scaleRows(op.getQuery(), upTo);
-  op.getOut().replaceAllUsesWith(ContractOp::create(b, loc, out.getType(), q, op.getState(), out,
-                                                    Value(), ValueRange(), UnitAttr(), UnitAttr()));
+  op.getOut().replaceAllUsesWith(ContractOp::create(b, loc, out.getType(), q, op.getState(), out));
   if (!op.getSum())
     return;
   MapOperands operands{{q}, {}, {op.getSum()}, Combine::add, Axis::row};
@@ -144,8 +142,7 @@ void AdvanceSplitter::state() {
   RankedTensorType depth = tileType(b, {op.getState().getType().getDimSize(0)});
   Value decay = last ? tensor::SplatOp::create(b, loc, depth, last).getResult() : Value();
   op.getLast().replaceAllUsesWith(ContractOp::create(b, loc, op.getState().getType(), k, v,
-                                                     op.getState(), decay, ValueRange(),
-                                                     b.getUnitAttr(), UnitAttr()));
+                                                     op.getState(), decay, /*lhsT=*/true));
   if (!op.getSum())
     return;
   MapOperands operands{{k}, {}, {}, Combine::add, Axis::col};

@@ -237,12 +237,12 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, const KeyTiles &keys, Value 
   if (keys.band) {
     RankedTensorType wide = tileType(s, {rows, K + rows - 1});
     Value products = ContractOp::create(s, loc, wide, args[0], keys.band, Value(), Value(),
-                                        ValueRange(), UnitAttr(), s.getUnitAttr());
+                                        /*lhsT=*/false, /*rhsT=*/true);
     relative = ShearOp::create(s, loc, pairs, products);
   }
   if (q) {
-    auto product = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(), ValueRange(),
-                                      UnitAttr(), s.getUnitAttr());
+    auto product = ContractOp::create(s, loc, pairs, args[0], k, Value(), Value(),
+                                      /*lhsT=*/false, /*rhsT=*/true);
     product->setAttr(AttnDialect::MaskedAttrHelper::getNameStr(), s.getUnitAttr());
     x = product;
     args = args.drop_front();
@@ -271,8 +271,7 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, const KeyTiles &keys, Value 
     if (divides())
       next = {arith::AddFOp::create(s, loc, args[1], reduced), anyKept(s, qs, kp, full, args[2])};
     if (o)
-      next.push_back(ContractOp::create(s, loc, o.getType(), y, v, o, Value(), ValueRange(),
-                                        UnitAttr(), UnitAttr()));
+      next.push_back(ContractOp::create(s, loc, o.getType(), y, v, o));
     return next;
   }
   Value m = args[1], sum = args[2], orphan;
@@ -291,8 +290,7 @@ SmallVector<Value> AttendTiler::strip(OpBuilder &s, const KeyTiles &keys, Value 
     ps = arith::AddFOp::create(s, loc, ps, exp(s, arith::SubFOp::create(s, loc, orphan, high)));
   SmallVector<Value> next = {high, arith::AddFOp::create(s, loc, rescaled, ps)};
   if (o)
-    next.push_back(ContractOp::create(s, loc, o.getType(), p, v, o, alpha, ValueRange(), UnitAttr(),
-                                      UnitAttr()));
+    next.push_back(ContractOp::create(s, loc, o.getType(), p, v, o, alpha));
   return next;
 }
 

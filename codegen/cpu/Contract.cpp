@@ -95,20 +95,60 @@ std::pair<Value, Value> Emitter::spanOf(ContractOp op) {
   return {scalars.lookup(op.getSpan()[0]), scalars.lookup(op.getSpan()[1])};
 }
 
-/// A block of columns, computed if the span has a part in it.
-Values Emitter::whereMet(ContractOp op, Value column, int64_t count, const Values &acc,
-                         function_ref<Values(const Values &)> compute) {
+/// Accumulators that are computed if `condition` holds, and else by `other`.
+static Values where(ImplicitLocOpBuilder &b, Value condition, const Values &acc,
+                    function_ref<Values()> compute, function_ref<Values()> other) {
+  auto branch = scf::IfOp::create(b, ValueRange(acc).getTypes(), condition, /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, compute());
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, other());
+  return Values(branch.getResults());
+}
+
+/// Whether the span of a product has a part in a block of columns.
+Value Emitter::isMet(ContractOp op, Value column, int64_t count) {
   auto [from, to] = spanOf(op);
   Value before = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, column, to);
   Value after = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, plus(column, count), from);
-  Value met = arith::AndIOp::create(b, before, after);
-  auto branch = scf::IfOp::create(b, ValueRange(acc).getTypes(), met, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(b, compute(acc));
-  b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(b, acc);
-  return Values(branch.getResults());
+  return arith::AndIOp::create(b, before, after);
+}
+
+/// For each of some registers of rows, whether one of its rows is live. None if all count as live.
+Values Emitter::liveRegisters(ContractOp op, int64_t first, int64_t count) {
+  Values live;
+  for (int64_t v = first; op.getLive() && v < first + count; ++v) {
+    Value x = registerOf(of(op.getLive()), index(v * lanes));
+    Value some = arith::CmpFOp::create(b, arith::CmpFPredicate::UNE, x, splat(0));
+    live.push_back(vector::ReductionOp::create(b, vector::CombiningKind::OR, some));
+  }
+  return live;
+}
+
+/// The product of a register tile: of all its registers at once if each is live, else one by one.
+Values Emitter::productOfLive(const RegisterTile &tile, const Values &live, const Values &acc) {
+  if (live.empty())
+    return product(tile, acc);
+  Value all = live[0];
+  for (Value one : ArrayRef(live).drop_front())
+    all = arith::AndIOp::create(b, all, one);
+  auto oneByOne = [&] {
+    Values sums = acc;
+    for (unsigned v = 0; v < tile.vectors && tile.vectors > 1; ++v) {
+      RegisterTile part = tile;
+      part.vectors = 1;
+      part.lanesAt = plus(tile.lanesAt, v * lanes);
+      Values start;
+      for (unsigned i = 0; i < tile.rows; ++i)
+        start.push_back(acc[i * tile.vectors + v]);
+      start = where(b, live[v], start, [&] { return product(part, start); }, [&] { return start; });
+      for (unsigned i = 0; i < tile.rows; ++i)
+        sums[i * tile.vectors + v] = start[i];
+    }
+    return sums;
+  };
+  return where(b, all, acc, [&] { return product(tile, acc); }, oneByOne);
 }
 
 /// In a strip: result[r, c] = acc[r, c] * decay[r] + sum_i lhs[r, i] rhs[i, c].
@@ -116,7 +156,8 @@ void Emitter::contractStrip(ContractOp op, const Storage &result, Epilogue epilo
   const Storage &lhs = of(op.getLhs()), &rhs = of(op.getRhs());
   bool t = op.getRhsT();
   int64_t registers = lhs.pitch / lanes, group = groupOf(registers);
-  for (int64_t v0 = 0; v0 < registers; v0 += group)
+  for (int64_t v0 = 0; v0 < registers; v0 += group) {
+    Values live = liveRegisters(op, v0, group);
     blocks(result.cols, registerRows, [&](Value c, int64_t rows) {
       Value at = plus(times(c, result.pitch), v0 * lanes);
       Values acc;
@@ -130,14 +171,15 @@ void Emitter::contractStrip(ContractOp op, const Storage &result, Epilogue epilo
       bool cut = !op.getSpan().empty();
       if (cut && !t)
         std::tie(tile.from, tile.to) = spanOf(op);
-      auto compute = [&](const Values &start) { return product(tile, start); };
-      acc = cut && t ? whereMet(op, c, rows, acc, compute) : compute(acc);
+      auto compute = [&] { return productOfLive(tile, live, acc); };
+      acc = cut && t ? where(b, isMet(op, c, rows), acc, compute, [&] { return acc; }) : compute();
       if (epilogue)
         epilogue(c, rows, v0, group, acc);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)
           storeVector(acc[i * group + v], result.base, plus(at, i * result.pitch + v * lanes));
     });
+  }
 }
 
 /// The accumulator at an element of the result, rescaled; `row` chooses the decay of a strip's register.

@@ -134,8 +134,9 @@ private:
   void productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt, Values &acc);
   Values product(const RegisterTile &tile, Values acc);
   std::pair<Value, Value> spanOf(attn::ContractOp op);
-  Values whereMet(attn::ContractOp op, Value column, int64_t count, const Values &acc,
-                  function_ref<Values(const Values &)> compute);
+  Value isMet(attn::ContractOp op, Value column, int64_t count);
+  Values liveRegisters(attn::ContractOp op, int64_t first, int64_t count);
+  Values productOfLive(const RegisterTile &tile, const Values &live, const Values &acc);
   void blocks(int64_t total, int64_t size, function_ref<void(Value, int64_t)> body);
   int64_t groupOf(int64_t registers) const;
   Storage transposed(const Storage &tile);

@@ -218,7 +218,7 @@ bool Machine::evalStrips(StripsOp op) {
   return true;
 }
 
-/// What a span leaves open is no number: nothing may depend on it.
+/// What a span or a row left out leaves open is no number: nothing may depend on it.
 bool Machine::evalContract(ContractOp op) {
   const Array &a = array(op.getLhs()), &b = array(op.getRhs());
   bool cut = !op.getSpan().empty();
@@ -227,17 +227,19 @@ bool Machine::evalContract(ContractOp op) {
   };
   Array out = op.getAcc() ? array(op.getAcc()) : Array(op.getType().getShape());
   int64_t rows = out.shape[0], cols = out.shape[1], inner = a.shape[!op.getLhsT()];
-  for (int64_t r = 0; r < rows; ++r)
+  for (int64_t r = 0; r < rows; ++r) {
+    bool isLeftOut = op.getLive() && array(op.getLive()).data[r] == 0;
     for (int64_t c = 0; c < cols; ++c) {
       double &x = out.data[r * cols + c];
       x *= op.getDecay() ? array(op.getDecay()).data[r] : 1;
-      if (op.getRhsT() && !inSpan(c))
+      if ((op.getRhsT() && !inSpan(c)) || (isLeftOut && !op.getAcc()))
         x = std::numeric_limits<double>::quiet_NaN();
-      for (int64_t i = 0; i < inner; ++i)
+      for (int64_t i = 0; i < inner && !isLeftOut; ++i)
         if (op.getRhsT() || inSpan(i))
           x += a.data[op.getLhsT() ? i * rows + r : r * inner + i] *
                b.data[op.getRhsT() ? c * inner + i : i * cols + c];
     }
+  }
   set(op, {std::move(out)});
   return true;
 }
