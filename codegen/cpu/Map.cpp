@@ -150,7 +150,8 @@ Value Emitter::tileRegister(const Storage &tile, Value at) {
   return loadVector(tile.base, at, tile.element);
 }
 
-/// Lanes along columns. A reduction per column stays in a register over all rows.
+/// Lanes along columns. A reduction per column stays in registers over all rows, two at a time: each
+/// waits for its last row.
 void Emitter::mapRows(MapOp op, const Storage &result, const Storage &reduced) {
   bool kept = !op.getResult().use_empty();
   Combine kind = op.getReduce().value_or(Combine::add);
@@ -170,15 +171,20 @@ void Emitter::mapRows(MapOp op, const Storage &result, const Storage &reduced) {
     return x;
   };
   if (perCol || !op.getReduce()) {
-    loop(index(0), index(result.pitch), lanes, {}, [&](Value c, ValueRange) {
-      Values start = perCol ? Values{neutral(kind)} : Values();
+    blocks(result.pitch / lanes, perCol ? 2 : 1, [&](Value first, int64_t count) {
+      Value c = times(first, lanes);
+      Values start(perCol ? count : 0, neutral(kind));
       Values total = loop(index(0), index(result.rows), 1, start, [&](Value r, ValueRange carried) {
-        Value x = step(r, c);
-        return perCol ? Values{combine(kind, x, carried[0])} : Values();
+        Values next;
+        for (int64_t v = 0; v < count; ++v) {
+          Value x = step(r, plus(c, v * lanes));
+          if (perCol)
+            next.push_back(combine(kind, x, carried[v]));
+        }
+        return next;
       });
-      if (perCol)
-        storeVector(total[0], reduced.base, c);
-      return Values();
+      for (auto [v, sum] : llvm::enumerate(total))
+        storeVector(sum, reduced.base, plus(c, v * lanes));
     });
     return;
   }
