@@ -150,7 +150,8 @@ private:
   void mapStrip(attn::MapOp op, const Storage &result, const Storage &reduced);
   LogicalResult mapStrips(attn::MapOp op, const Storage &result, const Storage &reduced);
   void mapRows(attn::MapOp op, const Storage &result, const Storage &reduced);
-  Values stripArguments(attn::MapOp map, Values tiles, Value first, Value col);
+  Values rowRegisters(attn::MapOp map, Value first);
+  Values stripArguments(attn::MapOp map, Values tiles, const Values &rows, Value col);
   Value tileRegister(const Storage &tile, Value at);
   Value insideLanes(Value x, int64_t count, Value outside);
   Storage inRegisters(const Storage &vector);
@@ -162,6 +163,7 @@ private:
   Value evaluate(attn::MapOp op, ArrayRef<Value> arguments);
   Value evaluateOp(Operation *op, DenseMap<Value, Value> &vectors);
   Value lookupVector(Value value, DenseMap<Value, Value> &vectors);
+  Value quotient(Value x, Value divisor);
   Value gather(Operation *load, DenseMap<Value, Value> &vectors);
   Value asVector(Value scalar);
   LogicalResult emitElementwise(Operation *op);

@@ -40,6 +40,37 @@ Value Emitter::lookupVector(Value value, DenseMap<Value, Value> &vectors) {
   return asVector(scalar);
 }
 
+/// Whether a divisor is an argument that each lane has for itself: the row's, in a strip.
+static bool dividesMany(arith::DivFOp op, Value divisor) {
+  auto argument = dyn_cast<BlockArgument>(op.getRhs());
+  auto map = argument ? dyn_cast<MapOp>(argument.getOwner()->getParentOp()) : MapOp();
+  unsigned numTiles = map ? map.getTiles().size() : 0;
+  return map && argument.getArgNumber() >= numTiles &&
+         argument.getArgNumber() < numTiles + map.getRows().size() &&
+         !divisor.getDefiningOp<vector::BroadcastOp>();
+}
+
+/// x / divisor, to the last bit unless x is below 2^-100. The reciprocal is found once for all columns, and
+/// the rest that it leaves is divided by it too. A divisor whose reciprocal is no normal number is scaled,
+/// and what it divides. Where there is no rest, of infinity say, the first quotient stands.
+Value Emitter::quotient(Value x, Value divisor) {
+  auto isBeyond = [&](arith::CmpFPredicate predicate, double limit) -> Value {
+    Value size = math::AbsFOp::create(b, divisor);
+    return arith::CmpFOp::create(b, predicate, size, splat(limit));
+  };
+  Value by = arith::SelectOp::create(b, isBeyond(arith::CmpFPredicate::OGT, 0x1p100),
+                                     splat(0x1p-64), splat(1));
+  by = arith::SelectOp::create(b, isBeyond(arith::CmpFPredicate::OLT, 0x1p-100), splat(0x1p64), by);
+  divisor = arith::MulFOp::create(b, divisor, by);
+  x = arith::MulFOp::create(b, x, by);
+  Value reciprocal = arith::DivFOp::create(b, splat(1), divisor);
+  Value first = arith::MulFOp::create(b, x, reciprocal);
+  Value rest = vector::FMAOp::create(b, arith::NegFOp::create(b, first), divisor, x);
+  Value second = vector::FMAOp::create(b, rest, reciprocal, first);
+  Value isNumber = arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, second, second);
+  return arith::SelectOp::create(b, isNumber, second, first);
+}
+
 Value Emitter::evaluateOp(Operation *op, DenseMap<Value, Value> &vectors) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
     if (op->getResult(0).getType().isIndex())
@@ -56,6 +87,8 @@ Value Emitter::evaluateOp(Operation *op, DenseMap<Value, Value> &vectors) {
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(lookupVector(operand, vectors));
+  if (auto division = dyn_cast<arith::DivFOp>(op); division && dividesMany(division, operands[1]))
+    return quotient(operands[0], operands[1]);
   Type element = op->getResult(0).getType();
   OperationState state(b.getLoc(), op->getName());
   state.addOperands(operands);

@@ -80,7 +80,7 @@ LogicalResult Emitter::emitFused(ContractOp op, MapOp map) {
         sum = loadVector(reduced.base, first, f32);
       for (int64_t i = 0; i < rows; ++i) {
         Value &x = acc[i * count + v];
-        x = evaluate(map, stripArguments(map, {x}, first, plus(c, i)));
+        x = evaluate(map, stripArguments(map, {x}, rowRegisters(map, first), plus(c, i)));
         if (sum)
           sum = combine(*map.getReduce(), x, sum);
       }
@@ -106,10 +106,17 @@ Storage Emitter::inRegisters(const Storage &vector) {
   return result;
 }
 
-/// What the body takes where lanes run along rows: `tiles` are given.
-Values Emitter::stripArguments(MapOp map, Values tiles, Value first, Value col) {
+/// What the body takes of rows where lanes run along them.
+Values Emitter::rowRegisters(MapOp map, Value first) {
+  Values registers;
   for (Value row : map.getRows())
-    tiles.push_back(registerOf(of(row), first));
+    registers.push_back(registerOf(of(row), first));
+  return registers;
+}
+
+/// All that the body takes there.
+Values Emitter::stripArguments(MapOp map, Values tiles, const Values &rows, Value col) {
+  tiles.append(rows);
   for (Value value : map.getCols())
     tiles.push_back(asVector(elementOf(of(value), col)));
   return tiles;
@@ -120,13 +127,13 @@ void Emitter::mapStrip(MapOp op, const Storage &result, const Storage &reduced) 
   bool sums = op.getReduce() && op.getPer() == Axis::row;
   Combine kind = op.getReduce().value_or(Combine::add);
   for (int64_t v = 0; v < result.pitch; v += lanes) {
-    Values total = sums ? Values{neutral(kind)} : Values();
+    Values total = sums ? Values{neutral(kind)} : Values(), rows = rowRegisters(op, index(v));
     auto step = [&](Value c, Values carried) -> Values {
       Value at = plus(times(c, result.pitch), v);
       Values tiles;
       for (Value tile : op.getTiles())
         tiles.push_back(tileRegister(of(tile), at));
-      Value x = evaluate(op, stripArguments(op, tiles, index(v), c));
+      Value x = evaluate(op, stripArguments(op, tiles, rows, c));
       storeVector(x, result.base, at);
       if (sums)
         carried[0] = combine(kind, carried[0], x);
