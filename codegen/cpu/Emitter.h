@@ -42,6 +42,24 @@ struct Storage {
   bool borrowed = false; // the caller's memory: never written
 };
 
+/// Where the rows of a tile lie in memory.
+struct Access {
+  Value base;      // of row 0 of the tensor, at the first column
+  Value rowStride; // elements
+  Value row0, limit;
+  SmallVector<std::pair<Value, Value>> lists; // a vector of offsets and the stride they count in
+  Type element;
+  Value scale;    // f32; null: 1
+  int64_t inside; // columns that the tensor has
+};
+
+/// Rows that are read or written soon: from row `distance` of a tile's place on.
+struct Ahead {
+  Access access;
+  int64_t distance;
+  bool write;
+};
+
 class Emitter {
 public:
   Emitter(ModuleOp into, const TargetInfo &target, attn::ScheduleAttr schedule, StringRef suffix);
@@ -98,10 +116,8 @@ private:
   void setRegister(Storage &vector, unsigned number, Value first, Value value);
 
   // Load.cpp: memory to tiles and back.
-  struct Access;
-  template <typename OpT> Access accessOf(OpT op);
+  template <typename OpT> Access accessOf(OpT op, Value row0 = {});
   std::pair<Value, Value> rowOf(const Access &access, Value r);
-  void fetchAhead(const Access &access, const Storage &tile, bool write);
   void rowBlocks(const Access &access, const Storage &tile, function_ref<void(Value, bool)> body);
   LogicalResult emitLoad(attn::LoadOp op);
   LogicalResult emitStore(attn::StoreOp op);
@@ -113,6 +129,14 @@ private:
   Value widen(Value value, Type to);
   Value narrow(Value value, Type to);
   Value scaled(Value value, Value scale);
+
+  // Ahead.cpp: hints of what comes next.
+  void fetchRows(const Ahead &ahead, Value from, Value to);
+  void lookAhead(attn::LoadOp op, const Access &access, int64_t rows);
+  void lookAhead(const Access &access, int64_t rows, bool write);
+  void fetchPart(scf::ForOp source, Value number);
+  bool knows(ValueRange values);
+  bool knowsAllButRow(attn::LoadOp op);
 
   // Transpose.cpp: 8 by 8.
   void transposeIn(Value from, Value fromStride, Type element, Value to, Value toStride,
@@ -198,6 +222,9 @@ private:
   Value prologueBytes;              // of the workspace
   DenseSet<Value> written;          // tensors that the function stores to
   bool revisits = false;            // each item goes over all keys
+  bool plans = false;               // and looks for their tiles itself
+  SmallVector<Ahead> ahead;         // of the item, for its loops over tiles to fetch
+  int64_t aheadRows = 0;            // of each
   SmallPtrSet<Operation *, 8> done; // emitted with another op
   Value scratchBase;
   int64_t scratch = 0; // bytes of an item

@@ -25,6 +25,7 @@ Emitter::Emitter(ModuleOp into, const TargetInfo &target, ScheduleAttr schedule,
 
 LogicalResult Emitter::emit(func::FuncOp source) {
   source.walk([&](VisitOp) { revisits = true; });
+  source.walk([&](FilterOp) { plans = true; });
   source.walk([&](StoreOp store) { written.insert(rootMemory(store.getMemory())); });
   if (failed(emitWorkspace(source)))
     return failure();
@@ -43,6 +44,7 @@ func::FuncOp Emitter::openFunction(const Twine &name, ArrayRef<Type> arguments, 
   memories.clear();
   storages.clear();
   sequences.clear();
+  ahead.clear();
   b.setInsertionPointToEnd(module.getBody());
   auto function = func::FuncOp::create(b, name.str(), b.getFunctionType(arguments, results));
   b.setInsertionPointToEnd(function.addEntryBlock());

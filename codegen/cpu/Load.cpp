@@ -16,17 +16,6 @@ using namespace mlir;
 using namespace heddle::attn;
 using namespace heddle::cpu;
 
-/// Where the rows of a tile lie in memory.
-struct Emitter::Access {
-  Value base;      // of row 0 of the tensor, at the first column
-  Value rowStride; // elements
-  Value row0, limit;
-  SmallVector<std::pair<Value, Value>> lists; // a vector of offsets and the stride they count in
-  Type element;
-  Value scale;    // f32; null: 1
-  int64_t inside; // columns that the tensor has
-};
-
 /// Elements of memory as f32 or i32, scalars or vectors.
 Value Emitter::widen(Value value, Type to) {
   Type from = getElementTypeOrSelf(value.getType());
@@ -71,7 +60,8 @@ Value Emitter::narrow(Value value, Type to) {
   return arith::BitcastOp::create(b, like(to), half);
 }
 
-template <typename OpT> Emitter::Access Emitter::accessOf(OpT op) {
+/// `row0` in the place of the op's own first row, if given.
+template <typename OpT> Access Emitter::accessOf(OpT op, Value row0) {
   const Memory &memory = memories[op.getMemory()];
   auto tile = cast<RankedTensorType>(op.getTile().getType());
   SmallVector<OpFoldResult> mixed =
@@ -80,6 +70,10 @@ template <typename OpT> Emitter::Access Emitter::accessOf(OpT op) {
   Access access;
   Value offset = index(0);
   for (auto [axis, i] : llvm::enumerate(mixed)) {
+    if (axis == rowAxis && row0) {
+      access.row0 = row0;
+      continue;
+    }
     Value at = isa<Value>(i) ? scalars.lookup(cast<Value>(i)) : index(*getConstantIntValue(i));
     if (axis == rowAxis)
       access.row0 = at;
@@ -195,21 +189,6 @@ void Emitter::rowBlocks(const Access &access, const Storage &tile,
   });
 }
 
-/// A hint that the rows behind these come next, in the next item or chunk: what is read once, or line by
-/// line of many rows, no machine foresees well. Keys stay near anyhow: the next item reads them again.
-void Emitter::fetchAhead(const Access &access, const Storage &tile, bool write) {
-  if (!access.lists.empty())
-    return;
-  int64_t step = 64 * 8 / access.element.getIntOrFloatBitWidth(); // elements of a line
-  loop(index(tile.rows), index(2 * tile.rows), 1, {}, [&](Value r, ValueRange) {
-    Value row = rowOf(access, r).first;
-    for (int64_t c = 0; c < access.inside; c += step)
-      LLVM::Prefetch::create(b, address(row, index(c), access.element), /*rw=*/write, /*hint=*/2,
-                             /*cache=*/1);
-    return Values();
-  });
-}
-
 /// Transposed, strip by strip.
 void Emitter::loadStrips(const Access &access, const Storage &tile) {
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(tile.element));
@@ -272,7 +251,7 @@ LogicalResult Emitter::emitLoad(LoadOp op) {
   }
   Storage tile = allocate(op.getTile());
   if (tile.width || !revisits)
-    fetchAhead(access, tile, /*write=*/false);
+    lookAhead(op, access, tile.rows);
   if (tile.width) {
     loadStrips(access, tile);
   } else if (access.element.isF32() && !access.scale && access.lists.empty() &&
@@ -298,6 +277,9 @@ LogicalResult Emitter::emitLoad(LoadOp op) {
   storages[op.getTile()] = tile;
   return success();
 }
+
+template Access Emitter::accessOf(LoadOp op, Value row0);
+template Access Emitter::accessOf(StoreOp op, Value row0);
 
 void Emitter::storeElement(Value value, Value row, Value c, const Access &access) {
   LLVM::StoreOp::create(b, narrow(scaled(value, access.scale), access.element),
@@ -334,7 +316,7 @@ LogicalResult Emitter::emitStore(StoreOp op) {
 
 void Emitter::storeRows(const Access &access, const Storage &tile) {
   if (!revisits)
-    fetchAhead(access, tile, /*write=*/true);
+    lookAhead(access, tile.rows, /*write=*/true);
   loop(index(0), index(tile.rows), 1, {}, [&](Value r, ValueRange) {
     auto [row, exists] = rowOf(access, r);
     Value from = arith::MulIOp::create(b, r, index(tile.pitch));
@@ -355,7 +337,8 @@ void Emitter::storeRows(const Access &access, const Storage &tile) {
 }
 
 void Emitter::storeStrips(const Access &access, const Storage &tile) {
-  fetchAhead(access, tile, /*write=*/true);
+  if (ahead.empty())
+    lookAhead(access, tile.rows, /*write=*/true);
   int64_t whole = access.inside / 8 * 8;
   rowBlocks(access, tile, [&](Value r, bool eight) {
     auto [row, exists] = rowOf(access, r);

@@ -128,6 +128,7 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
   for (auto [i, home] : llvm::enumerate(homes))
     if (home.kind == Storage::None)
       scalars.map(op.getRegionIterArg(i), loop.getRegionIterArg(scalar++));
+  fetchPart(op, loop.getInductionVar());
   if (failed(emitBlock(*op.getBody())))
     return failure();
   Values next;
