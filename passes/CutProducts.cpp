@@ -29,6 +29,7 @@
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
@@ -170,6 +171,40 @@ static bool severalRegisters(StripsOp strips) {
   return schedule && schedule.getCpu() && int64_t(strips.getWidth()) > schedule.getCpu().getLanes();
 }
 
+//===--- Columns outside the span ------------------------------------------------------------===//
+
+static constexpr auto maskedName = AttnDialect::MaskedAttrHelper::getNameStr;
+
+/// exp(tile - row): nothing where the tile is -inf, and nothing to a sum.
+static bool isWeight(MapOp map) {
+  Block &body = map.getBody().front();
+  Operation *exp = body.getTerminator()->getOperand(0).getDefiningOp();
+  auto difference = isa_and_present<math::ExpOp, math::Exp2Op>(exp)
+                        ? exp->getOperand(0).getDefiningOp<arith::SubFOp>()
+                        : arith::SubFOp();
+  return difference && difference.getLhs() == body.getArgument(0) &&
+         map.getReduce().value_or(Combine::add) == Combine::add;
+}
+
+/// Marks the maps between a masked product and one over its columns, if what they give outside the span goes
+/// nowhere else: the mask's own, and that of the weights.
+static void maskMaps(ContractOp taker) {
+  SmallVector<MapOp> maps;
+  Value tile = taker.getLhs();
+  for (auto map = tile.getDefiningOp<MapOp>(); map; map = tile.getDefiningOp<MapOp>()) {
+    if (!map.getResult().hasOneUse() || map.getTiles().empty())
+      return;
+    maps.push_back(map);
+    tile = map.getTiles()[0];
+  }
+  auto product = tile.getDefiningOp<ContractOp>();
+  if (!product || !product->hasAttr(maskedName()) || !product->hasOneUse() || maps.empty() ||
+      !llvm::all_of(ArrayRef(maps).drop_back(), isWeight))
+    return;
+  for (MapOp map : maps)
+    map->setAttr(maskedName(), UnitAttr::get(map.getContext()));
+}
+
 namespace {
 struct CutProducts : heddle::attn::impl::CutProductsBase<CutProducts> {
   void runOnOperation() override {
@@ -192,12 +227,14 @@ struct CutProducts : heddle::attn::impl::CutProductsBase<CutProducts> {
     if (live)
       live = cutToo(strips, live);
     for (auto product : strips.getBody().getOps<ContractOp>()) {
-      bool masked = product->hasAttr(AttnDialect::MaskedAttrHelper::getNameStr());
-      if (!masked && product.getRhs() != values)
+      bool takes = product.getRhs() == values;
+      if (!takes && !product->hasAttr(maskedName()))
         continue;
       product.getSpanMutable().assign({span.getLo(), span.getHi()});
       if (live)
         product.getLiveMutable().assign(live);
+      if (takes)
+        maskMaps(product);
     }
   }
 };

@@ -28,6 +28,13 @@ struct Emitter::RegisterTile {
   Value from = {}, to = {};     // null, or the steps there are
 };
 
+/// Registers of a strip, from `first` on.
+struct Emitter::StripPart {
+  int64_t first, count;
+  bool masked;     // columns outside the span may be left as they are
+  Value live = {}; // null, or whether one of the rows is
+};
+
 /// One step: the lanes once, then each broadcast element times them.
 void Emitter::productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt, Values &acc) {
   Values x;
@@ -95,15 +102,15 @@ std::pair<Value, Value> Emitter::spanOf(ContractOp op) {
   return {scalars.lookup(op.getSpan()[0]), scalars.lookup(op.getSpan()[1])};
 }
 
-/// Accumulators that are computed if `condition` holds, and else by `other`.
+/// Accumulators that are computed if `condition` holds.
 static Values where(ImplicitLocOpBuilder &b, Value condition, const Values &acc,
-                    function_ref<Values()> compute, function_ref<Values()> other) {
+                    function_ref<Values()> compute) {
   auto branch = scf::IfOp::create(b, ValueRange(acc).getTypes(), condition, /*withElse=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(b, compute());
   b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(b, other());
+  scf::YieldOp::create(b, acc);
   return Values(branch.getResults());
 }
 
@@ -126,60 +133,65 @@ Values Emitter::liveRegisters(ContractOp op, int64_t first, int64_t count) {
   return live;
 }
 
-/// The product of a register tile: of all its registers at once if each is live, else one by one.
-Values Emitter::productOfLive(const RegisterTile &tile, const Values &live, const Values &acc) {
-  if (live.empty())
-    return product(tile, acc);
-  Value all = live[0];
-  for (Value one : ArrayRef(live).drop_front())
-    all = arith::AndIOp::create(b, all, one);
-  auto oneByOne = [&] {
-    Values sums = acc;
-    for (unsigned v = 0; v < tile.vectors && tile.vectors > 1; ++v) {
-      RegisterTile part = tile;
-      part.vectors = 1;
-      part.lanesAt = plus(tile.lanesAt, v * lanes);
-      Values start;
-      for (unsigned i = 0; i < tile.rows; ++i)
-        start.push_back(acc[i * tile.vectors + v]);
-      start = where(b, live[v], start, [&] { return product(part, start); }, [&] { return start; });
-      for (unsigned i = 0; i < tile.rows; ++i)
-        sums[i * tile.vectors + v] = start[i];
-    }
-    return sums;
-  };
-  return where(b, all, acc, [&] { return product(tile, acc); }, oneByOne);
-}
-
-/// In a strip: result[r, c] = acc[r, c] * decay[r] + sum_i lhs[r, i] rhs[i, c].
-void Emitter::contractStrip(ContractOp op, const Storage &result, Epilogue epilogue) {
-  const Storage &lhs = of(op.getLhs()), &rhs = of(op.getRhs());
-  bool t = op.getRhsT();
-  int64_t registers = lhs.pitch / lanes, group = groupOf(registers);
+/// In a strip: result[r, c] = acc[r, c] * decay[r] + sum_i lhs[r, i] rhs[i, c]. Registers of which one is not
+/// live go one by one.
+void Emitter::contractStrip(ContractOp op, const Storage &result, Epilogue epilogue, bool masked) {
+  int64_t registers = of(op.getLhs()).pitch / lanes, group = groupOf(registers);
   for (int64_t v0 = 0; v0 < registers; v0 += group) {
     Values live = liveRegisters(op, v0, group);
-    blocks(result.cols, registerRows, [&](Value c, int64_t rows) {
-      Value at = plus(times(c, result.pitch), v0 * lanes);
-      Values acc;
-      for (int64_t i = 0; i < rows; ++i)
-        for (int64_t v = 0; v < group; ++v)
-          acc.push_back(initial(op, at, i * result.pitch + v * lanes, index((v0 + v) * lanes)));
-      RegisterTile tile{
-          unsigned(rows),    unsigned(group),   lhs.cols,  lhs.base,
-          rhs.base,          index(v0 * lanes), lhs.pitch, t ? times(c, rhs.pitch) : c,
-          t ? rhs.pitch : 1, t ? 1 : rhs.pitch};
-      bool cut = !op.getSpan().empty();
-      if (cut && !t)
-        std::tie(tile.from, tile.to) = spanOf(op);
-      auto compute = [&] { return productOfLive(tile, live, acc); };
-      acc = cut && t ? where(b, isMet(op, c, rows), acc, compute, [&] { return acc; }) : compute();
-      if (epilogue)
-        epilogue(c, rows, v0, group, acc);
-      for (int64_t i = 0; i < rows; ++i)
-        for (int64_t v = 0; v < group; ++v)
-          storeVector(acc[i * group + v], result.base, plus(at, i * result.pitch + v * lanes));
-    });
+    if (live.empty()) {
+      contractRegisters(op, result, epilogue, {v0, group, masked});
+      continue;
+    }
+    Value all = live[0];
+    for (Value one : ArrayRef(live).drop_front())
+      all = arith::AndIOp::create(b, all, one);
+    auto branch = scf::IfOp::create(b, all, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    contractRegisters(op, result, epilogue, {v0, group, masked});
+    b.setInsertionPointToStart(branch.elseBlock());
+    for (int64_t v = 0; v < group; ++v)
+      contractRegisters(op, result, epilogue, {v0 + v, 1, masked, live[v]});
   }
+}
+
+/// Some registers of a strip.
+void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue epilogue,
+                                const StripPart &part) {
+  const Storage &lhs = of(op.getLhs()), &rhs = of(op.getRhs());
+  bool t = op.getRhsT(), cut = !op.getSpan().empty();
+  int64_t first = part.first, count = part.count;
+  blocks(result.cols, registerRows, [&](Value c, int64_t rows) {
+    OpBuilder::InsertionGuard guard(b);
+    bool skips = cut && t && part.masked; // what comes of other columns is not read
+    if (skips) {
+      auto branch = scf::IfOp::create(b, isMet(op, c, rows), /*withElseRegion=*/false);
+      b.setInsertionPointToStart(branch.thenBlock());
+    }
+    Value at = plus(times(c, result.pitch), first * lanes);
+    Values acc;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t v = 0; v < count; ++v)
+        acc.push_back(initial(op, at, i * result.pitch + v * lanes, index((first + v) * lanes)));
+    RegisterTile tile{
+        unsigned(rows),    unsigned(count),      lhs.cols,  lhs.base,
+        rhs.base,          index(first * lanes), lhs.pitch, t ? times(c, rhs.pitch) : c,
+        t ? rhs.pitch : 1, t ? 1 : rhs.pitch};
+    if (cut && !t)
+      std::tie(tile.from, tile.to) = spanOf(op);
+    Value condition = cut && t && !skips ? isMet(op, c, rows) : Value();
+    if (part.live)
+      condition =
+          condition ? arith::AndIOp::create(b, condition, part.live).getResult() : part.live;
+    acc = condition ? where(b, condition, acc, [&] { return product(tile, acc); })
+                    : product(tile, acc);
+    if (epilogue)
+      epilogue(c, rows, first, count, acc);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t v = 0; v < count; ++v)
+        storeVector(acc[i * count + v], result.base, plus(at, i * result.pitch + v * lanes));
+  });
 }
 
 /// The accumulator at an element of the result, rescaled; `row` chooses the decay of a strip's register.
@@ -311,7 +323,7 @@ LogicalResult Emitter::emitContract(ContractOp op) {
     return emitFused(op, map);
   Storage result =
       op.getAcc() ? take(op.getAccMutable()[0], op.getResult()) : allocate(op.getResult());
-  strip ? contractStrip(op, result, nullptr) : contractRows(op, result);
+  strip ? contractStrip(op, result, nullptr, /*masked=*/false) : contractRows(op, result);
   storages[op.getResult()] = result;
   return success();
 }

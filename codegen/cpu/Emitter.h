@@ -149,18 +149,21 @@ private:
 
   // Contract.cpp: products.
   struct RegisterTile;
+  struct StripPart;
   using Epilogue =
       function_ref<void(Value col, int64_t rows, int64_t v0, int64_t vectors, Values &acc)>;
   LogicalResult emitContract(attn::ContractOp op);
-  void contractStrip(attn::ContractOp op, const Storage &result, Epilogue epilogue);
+  void contractStrip(attn::ContractOp op, const Storage &result, Epilogue epilogue, bool masked);
   void contractRows(attn::ContractOp op, const Storage &result);
   Value initial(attn::ContractOp op, Value at, int64_t offset, Value row);
   void productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt, Values &acc);
   Values product(const RegisterTile &tile, Values acc);
   std::pair<Value, Value> spanOf(attn::ContractOp op);
+  std::pair<Value, Value> columnsOf(attn::MapOp op, int64_t columns, int64_t step);
   Value isMet(attn::ContractOp op, Value column, int64_t count);
   Values liveRegisters(attn::ContractOp op, int64_t first, int64_t count);
-  Values productOfLive(const RegisterTile &tile, const Values &live, const Values &acc);
+  void contractRegisters(attn::ContractOp op, const Storage &result, Epilogue epilogue,
+                         const StripPart &part);
   void blocks(int64_t total, int64_t size, function_ref<void(Value, int64_t)> body);
   int64_t groupOf(int64_t registers) const;
   Storage transposed(const Storage &tile);

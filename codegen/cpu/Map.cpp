@@ -63,6 +63,8 @@ MapOp Emitter::fusedMap(ContractOp op) {
   return captured.wasInterrupted() ? MapOp() : map;
 }
 
+static bool isMasked(MapOp op) { return op->hasAttr(AttnDialect::MaskedAttrHelper::getNameStr()); }
+
 LogicalResult Emitter::emitFused(ContractOp op, MapOp map) {
   done.insert(map);
   Storage result = allocate(map.getResult());
@@ -88,7 +90,7 @@ LogicalResult Emitter::emitFused(ContractOp op, MapOp map) {
         storeVector(sum, reduced.base, first);
     }
   };
-  contractStrip(op, result, epilogue);
+  contractStrip(op, result, epilogue, isMasked(map));
   storages[map.getResult()] = result;
   if (map.getReduce())
     storages[map.getReduced()] = inRegisters(reduced);
@@ -122,6 +124,18 @@ Values Emitter::stripArguments(MapOp map, Values tiles, const Values &rows, Valu
   return tiles;
 }
 
+/// The columns, a multiple of `step`, that a map in a strip goes over: if it is masked, those around the span
+/// of the product that takes them.
+std::pair<Value, Value> Emitter::columnsOf(MapOp op, int64_t columns, int64_t step) {
+  auto product = op.getResult().hasOneUse() ? dyn_cast<ContractOp>(*op.getResult().user_begin())
+                                            : ContractOp();
+  if (!product || product.getSpan().empty() || !isMasked(op) ||
+      columns != op.getResult().getType().getShape().back())
+    return {index(0), index(columns)};
+  auto [from, to] = spanOf(product);
+  return {arith::AndIOp::create(b, from, index(-step)), to};
+}
+
 /// One lane column at a time: no register is spilled.
 void Emitter::mapStrip(MapOp op, const Storage &result, const Storage &reduced) {
   bool sums = op.getReduce() && op.getPer() == Axis::row;
@@ -140,7 +154,8 @@ void Emitter::mapStrip(MapOp op, const Storage &result, const Storage &reduced) 
       return carried;
     };
     int64_t whole = result.cols / 2 * 2;
-    total = loop(index(0), index(whole), 2, total, [&](Value c, ValueRange carried) {
+    auto [from, to] = columnsOf(op, whole, 2);
+    total = loop(from, to, 2, total, [&](Value c, ValueRange carried) {
       return step(plus(c, 1), step(c, Values(carried)));
     });
     if (whole < result.cols)
