@@ -185,6 +185,10 @@ def Attn_ContractOp : Attn_Op<"contract", [Pure, AttrSizedOperandSegments,
     With `live` the rows where it is 0 may be left out: nothing is added to acc * decay there, and where
     there is no `acc` they hold anything. Others are computed.
 
+    `attn.masked` on a product promises that a map over it hides what a mask drops. On that map, and on
+    one of weights behind it, it promises that columns outside the span of the product that takes them
+    change no reduction: they may be left out.
+
     - (C1) (rows x inner) times (inner x columns), after transposition, gives the result.
     - (C2) a span is two numbers.
     ```mlir

@@ -1,6 +1,6 @@
-//===- CutProducts.cpp - products from the first kept key to the last, for queries that keep any ==//
+//===- CutProducts.cpp - products of what a mask keeps of a boundary tile ----------------------===//
 //
-// Of a boundary tile a mask may keep a few keys only, and of those for a few queries. Before:
+// A mask may keep a few keys of a boundary tile only. Before:
 //   %_, %kept = attn.map rows(%qp) cols(%kp) reduce max per col {..}   // 1 where a query keeps the key
 //   %vk = attn.map %v rows(%kept) {.. %v where %kept is more than 0, else 0 ..}
 //   attn.strips 32 .. {
@@ -15,13 +15,16 @@
 //     ...
 //     attn.contract %p, %vs span(%lo to %hi) into %o * %a }
 //
-// Rows of %vk outside the span are 0, and what a masked product gives for them is not read. Where queries and
-// keys are told apart by what was loaded, say documents, many a query of a tile keeps none of its keys:
+// Rows of %vk outside the span are 0, and what a masked product gives for them is not read; nor is what the
+// maps between the two products make of them, which are marked too.
+//
+// Where queries and keys are told apart by what was loaded, say documents, half of the queries of a tile may
+// keep none of its keys. Where a strip is several registers of queries, products may leave out some of them:
 //   %_, %live = attn.map rows(%docs_of_keys) cols(%docs_of_queries) reduce max per col {..}
 //   attn.strips 32 of(%q, %live) .. {
 //     %x = attn.contract %q, %k t span(%lo to %hi) live %l {attn.masked}
-// Needs: tile ops. For machines whose loops over keys may start and end anywhere, and whose strips are several
-// registers that can be left out; elsewhere they are unrolled.
+//
+// Needs: tile ops. For machines whose loops over keys may start and end anywhere; elsewhere they are unrolled.
 //
 //===----------------------------------------------------------------------------------------===//
 

@@ -4,7 +4,7 @@
 // the place of its results. Keys stay near anyhow: the next item reads them again. All of it in one go waits
 // for the machine's few buffers of misses. Where the kernel looks for its tiles itself an item has few of them,
 // so that this wait would be seen: there each tile fetches a part, and a part of the keys beside the
-// queries, for the items of a document read those of their document only.
+// queries, for the items of a packed sequence read its keys only.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -17,9 +17,9 @@ using namespace mlir;
 using namespace heddle::attn;
 using namespace heddle::cpu;
 
-// An item's rows are fetched by so many tiles: a short document has no more.
+// An item's rows are fetched by so many tiles: a short sequence has no more.
 static constexpr int64_t parts = 8;
-// Keys so many rows behind the queries are in L2 before the first query of their document comes.
+// Keys so many rows behind the queries are in L2 before the first query of their sequence comes.
 static constexpr int64_t keyDistance = 256;
 
 /// Rows `from` to `to`, counted from the first one ahead.
@@ -58,7 +58,10 @@ bool Emitter::knowsAllButRow(LoadOp op) {
 /// of its results and its share of the keys in the loops over them.
 void Emitter::lookAhead(LoadOp op, const Access &access, int64_t rows) {
   auto grid = dyn_cast<scf::ForallOp>(op->getParentOp());
-  if (!plans || !grid || !access.lists.empty())
+  auto looks = [&] {
+    return grid->walk([](FilterOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  };
+  if (!grid || !access.lists.empty() || !looks())
     return lookAhead(access, rows, /*write=*/false);
   if (!ahead.empty()) {
     if (rows == aheadRows)
@@ -82,7 +85,7 @@ void Emitter::lookAhead(LoadOp op, const Access &access, int64_t rows) {
   });
 }
 
-/// The part of a loop's turn, if the loop goes over tiles that the item looked for.
+/// In turn `number` of a loop its part, if the loop goes over tiles that the item looked for.
 void Emitter::fetchPart(scf::ForOp source, Value number) {
   auto isFound = [](AtOp at) { return bool(at.getTiles().getDefiningOp<FilterOp>()); };
   if (ahead.empty() || llvm::none_of(source.getBody()->getOps<AtOp>(), isFound))

@@ -225,7 +225,6 @@ private:
   Value prologueBytes;              // of the workspace
   DenseSet<Value> written;          // tensors that the function stores to
   bool revisits = false;            // each item goes over all keys
-  bool plans = false;               // and looks for their tiles itself
   SmallVector<Ahead> ahead;         // of the item, for its loops over tiles to fetch
   int64_t aheadRows = 0;            // of each
   SmallPtrSet<Operation *, 8> done; // emitted with another op

@@ -51,16 +51,12 @@ static bool dividesMany(arith::DivFOp op, Value divisor) {
 }
 
 /// x / divisor, to the last bit unless x is below 2^-100. The reciprocal is found once for all columns, and
-/// the rest that it leaves is divided by it too. A divisor whose reciprocal is no normal number is scaled,
-/// and what it divides. Where there is no rest, of infinity say, the first quotient stands.
+/// the rest that it leaves is divided by it too. A divisor so large that the reciprocal would be no normal
+/// number is scaled, and what it divides. Where there is no rest, of infinity say, the first quotient stands.
 Value Emitter::quotient(Value x, Value divisor) {
-  auto isBeyond = [&](arith::CmpFPredicate predicate, double limit) -> Value {
-    Value size = math::AbsFOp::create(b, divisor);
-    return arith::CmpFOp::create(b, predicate, size, splat(limit));
-  };
-  Value by = arith::SelectOp::create(b, isBeyond(arith::CmpFPredicate::OGT, 0x1p100),
-                                     splat(0x1p-64), splat(1));
-  by = arith::SelectOp::create(b, isBeyond(arith::CmpFPredicate::OLT, 0x1p-100), splat(0x1p64), by);
+  Value isLarge = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT,
+                                        math::AbsFOp::create(b, divisor), splat(0x1p100));
+  Value by = arith::SelectOp::create(b, isLarge, splat(0x1p-64), splat(1));
   divisor = arith::MulFOp::create(b, divisor, by);
   x = arith::MulFOp::create(b, x, by);
   Value reciprocal = arith::DivFOp::create(b, splat(1), divisor);

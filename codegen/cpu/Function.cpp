@@ -25,7 +25,6 @@ Emitter::Emitter(ModuleOp into, const TargetInfo &target, ScheduleAttr schedule,
 
 LogicalResult Emitter::emit(func::FuncOp source) {
   source.walk([&](VisitOp) { revisits = true; });
-  source.walk([&](FilterOp) { plans = true; });
   source.walk([&](StoreOp store) { written.insert(rootMemory(store.getMemory())); });
   if (failed(emitWorkspace(source)))
     return failure();

@@ -244,6 +244,18 @@ bool Machine::evalContract(ContractOp op) {
   return true;
 }
 
+/// The product with a span, at the end of masked maps, that looks at what a map gives.
+static ContractOp takerOf(MapOp op) {
+  if (!op->hasAttr(AttnDialect::MaskedAttrHelper::getNameStr()) || !op.getResult().hasOneUse())
+    return {};
+  Operation *user = *op.getResult().user_begin();
+  if (auto next = dyn_cast<MapOp>(user))
+    return takerOf(next);
+  auto taker = dyn_cast<ContractOp>(user);
+  return taker && !taker.getSpan().empty() ? taker : ContractOp();
+}
+
+/// What a masked map gives outside the span is no number, and has no part in its reduction.
 bool Machine::evalMap(MapOp op) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
   Array out(type.getShape());
@@ -265,6 +277,13 @@ bool Machine::evalMap(MapOp op) {
     return false;
   for (int64_t i = 0; i < size; ++i) // a body may yield a scalar
     out.data[i] = results[0].array.at(i);
+  int64_t lo = 0, hi = numCols;
+  if (ContractOp taker = takerOf(op))
+    lo = integer(taker.getSpan()[0]), hi = integer(taker.getSpan()[1]);
+  auto isRead = [&](int64_t i) { return i % numCols >= lo && i % numCols < hi; };
+  for (int64_t i = 0; i < size; ++i)
+    if (!isRead(i))
+      out.data[i] = std::numeric_limits<double>::quiet_NaN();
   if (!op.getReduce()) {
     set(op, {std::move(out)});
     return true;
@@ -274,7 +293,8 @@ bool Machine::evalMap(MapOp op) {
                 neutralScalar(*op.getReduce()));
   for (int64_t i = 0; i < size; ++i) {
     double &x = reduced.data[perRow ? i / numCols : i % numCols];
-    x = combineScalars(*op.getReduce(), x, out.data[i]);
+    if (isRead(i))
+      x = combineScalars(*op.getReduce(), x, out.data[i]);
   }
   set(op, {std::move(out), std::move(reduced)});
   return true;

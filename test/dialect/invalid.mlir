@@ -121,8 +121,17 @@ func.func @map_c4_reduces_the_other_way(%q: tensor<96x64xf32>) {
 
 func.func @contract_c2_one_number(%a: tensor<4x8xf32>, %b: tensor<8x4xf32>, %i: index) {
   // expected-error @below {{expected a span from one row to another}}
-  %x = "attn.contract"(%a, %b, %i) {operandSegmentSizes = array<i32: 1, 1, 0, 0, 1>}
+  %x = "attn.contract"(%a, %b, %i) {operandSegmentSizes = array<i32: 1, 1, 0, 0, 1, 0>}
       : (tensor<4x8xf32>, tensor<8x4xf32>, index) -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @contract_c3_live_columns(%a: tensor<4x8xf32>, %b: tensor<8x6xf32>, %l: tensor<6xf32>) {
+  // expected-error @below {{one number per row of the result}}
+  %x = "attn.contract"(%a, %b, %l) {operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 1>}
+      : (tensor<4x8xf32>, tensor<8x6xf32>, tensor<6xf32>) -> tensor<4x6xf32>
   return
 }
 
