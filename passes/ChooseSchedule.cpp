@@ -12,6 +12,7 @@
 
 #include "dialect/target/TargetInfo.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/AccessAnalysis.h"
 #include "passes/Passes.h"
 #include "llvm/ADT/StringExtras.h"
@@ -53,22 +54,31 @@ constexpr StringLiteral fieldNames =
 struct Traits {
   bool oneRow = false; // keys differ from row to row
   bool masked = false;
-  bool ragged = false; // masked by what sorted tensors hold: borders lie anywhere
-  bool band = false;   // a term by distance
-  int64_t group = 0;   // keys of a nested softmax's group; 0: none
-  bool recurs = false; // products of a chunk, as wide as the state
+  bool ragged = false;  // masked by what sorted tensors hold: borders lie anywhere
+  bool band = false;    // a term by distance
+  int64_t group = 0;    // keys of a nested softmax's group; 0: none
+  bool widened = false; // keys are copied, to f32
+  bool recurs = false;  // products of a chunk, as wide as the state
 };
 Traits traitsOf(AttendOp op) {
   WalkResult sorted = op.getKeep().walk([](Operation *inner) {
     return inner->hasAttr(AttnDialect::SortedAttrHelper::getNameStr()) ? WalkResult::interrupt()
                                                                        : WalkResult::advance();
   });
-  return {!tileRow(op), !op.getKeep().empty(), sorted.wasInterrupted(), !op.getRelRow().empty(),
-          int64_t(op.getGroup())};
+  WalkResult narrow = op.getKey().walk([](tensor::ExtractOp read) {
+    return read.getType().isF32() ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  return {!tileRow(op),
+          !op.getKeep().empty(),
+          sorted.wasInterrupted(),
+          !op.getRelRow().empty(),
+          int64_t(op.getGroup()),
+          narrow.wasInterrupted()};
 }
 
 /// Lanes are queries. The register tile is the largest that does not spill: accumulators + lanes + one
-/// broadcast within the registers. Keys of a tile and their values take at most half of L2 at 32 bits.
+/// broadcast within the registers. Keys of a tile and their values take at most half of L2 at 32 bits; where
+/// they are widened, the copies stay in L1.
 /// Under a mask what the border of large tiles computes in vain costs more than loading keys again: a window
 /// of 128 runs more than twice as fast in tiles of 32 x 32 as in those of 192 x 128, a causal mask a tenth
 /// faster; and where a mask goes by blocks, tiles of a power of two do not lie across two. Where it goes by
@@ -82,7 +92,7 @@ Choice chooseCpu(const TargetInfo &target, int64_t depth, const Traits &traits) 
   c.vectors = 3;
   c.strip = c.vectors * c.lanes;
   c.query = 192;
-  c.key = depth <= 64 ? 128 : depth <= 128 ? (wide ? 128 : 64) : 32;
+  c.key = depth <= 64 ? (traits.widened ? 64 : 128) : depth <= 128 ? (wide ? 128 : 64) : 32;
   if (traits.masked) {
     c.rows = wide ? 8 : 6;
     c.vectors = 2;
