@@ -109,7 +109,7 @@ MUTANTS = [
     Mutant("values between kept ones stay", "codegen/cpu/Evaluate.cpp", "arith::CmpIOp::create(b, arith::CmpIPredicate::eq,\n                                    across(",
            "arith::CmpIOp::create(b, arith::CmpIPredicate::sle,\n                                    across(", "test/e2e/poison.py {build}"),
     Mutant("only the first of live registers is asked for", "codegen/cpu/Contract.cpp", "index(v * lanes));\n    Value some",
-           "index(0));\n    Value some", ORACLE + "host specs/sparse/document.json"),
+           "index(0));\n    Value some", LIT + "live-rows"),
     Mutant("what two sides decide is left out of live rows", "passes/CutProducts.cpp", "if (row && col)\n    parts.push_back(condition);", "if (row || col)\n    parts.push_back(condition);",
            LIT + "cut-products-rows"),
     Mutant("maps that are read elsewhere are masked", "passes/CutProducts.cpp", "!llvm::all_of(ArrayRef(maps).drop_back(), isWeight))", "!llvm::all_of(ArrayRef(maps).drop_back(), [](MapOp) { return true; }))",
