@@ -134,7 +134,8 @@ static Value liveRows(OpBuilder &b, Value kept) {
   auto select = body.getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
   unsigned numRows = map.getRows().size(), numCols = map.getCols().size();
   SmallVector<Value> parts;
-  if (select)
+  if (select && matchPattern(select.getTrueValue(), m_OneFloat()) &&
+      matchPattern(select.getFalseValue(), m_AnyZeroFloat()))
     pairwise(select.getCondition(), body, numRows, parts);
   if (parts.empty())
     return {};
@@ -153,8 +154,9 @@ static Value liveRows(OpBuilder &b, Value kept) {
       Value one = mapping.lookupOrDefault(part);
       live = live ? arith::AndIOp::create(inner, part.getLoc(), live, one) : one;
     }
-    return arith::SelectOp::create(inner, select.getLoc(), live, select.getTrueValue(),
-                                   select.getFalseValue());
+    return arith::SelectOp::create(inner, select.getLoc(), live,
+                                   floatConstant(inner, select.getLoc(), 1),
+                                   floatConstant(inner, select.getLoc(), 0));
   };
   return buildMap(b, map.getLoc(), type, swapped, fill).second;
 }

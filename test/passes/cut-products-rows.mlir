@@ -18,7 +18,7 @@
 //  CHECK-NEXT:   ^bb0(%[[KEY:.*]]: f32, %[[QUERY:.*]]: f32):
 //  CHECK-NEXT:     %[[NEAR:.*]] = arith.addf %[[KEY]], %{{.*}} : f32
 //  CHECK-NEXT:     %[[KEEP:.*]] = arith.cmpf ogt, %[[QUERY]], %[[NEAR]] : f32
-//  CHECK-NEXT:     %[[W:.*]] = arith.select %[[KEEP]]
+//       CHECK:     %[[W:.*]] = arith.select %[[KEEP]], %{{.*}}, %{{.*}} : f32
 //  CHECK-NEXT:     attn.yield %[[W]] : f32
 //  CHECK-NEXT:   } : (tensor<8xf32>, tensor<5xf32>) -> (tensor<8x5xf32>, tensor<5xf32>)
 //       CHECK:   attn.strips 5 of(%{{.*}}, %{{.*}}, %[[LIVE]]) carry(
