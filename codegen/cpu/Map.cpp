@@ -124,16 +124,13 @@ Values Emitter::stripArguments(MapOp map, Values tiles, const Values &rows, Valu
   return tiles;
 }
 
-/// The columns, a multiple of `step`, that a map in a strip goes over: if it is masked, those around the span
-/// of the product that takes them.
-std::pair<Value, Value> Emitter::columnsOf(MapOp op, int64_t columns, int64_t step) {
+/// The columns that a map in a strip goes over: if it is masked, the span of the product that takes them.
+std::pair<Value, Value> Emitter::columnsOf(MapOp op, int64_t columns) {
   auto product = op.getResult().hasOneUse() ? dyn_cast<ContractOp>(*op.getResult().user_begin())
                                             : ContractOp();
-  if (!product || product.getSpan().empty() || !isMasked(op) ||
-      columns != op.getResult().getType().getShape().back())
+  if (!product || product.getSpan().empty() || !isMasked(op))
     return {index(0), index(columns)};
-  auto [from, to] = spanOf(product);
-  return {arith::AndIOp::create(b, from, index(-step)), to};
+  return spanOf(product);
 }
 
 /// One lane column at a time: no register is spilled.
@@ -153,13 +150,14 @@ void Emitter::mapStrip(MapOp op, const Storage &result, const Storage &reduced) 
         carried[0] = combine(kind, carried[0], x);
       return carried;
     };
-    int64_t whole = result.cols / 2 * 2;
-    auto [from, to] = columnsOf(op, whole, 2);
-    total = loop(from, to, 2, total, [&](Value c, ValueRange carried) {
+    auto [from, to] = columnsOf(op, result.cols);
+    Value pairs = arith::AndIOp::create(b, arith::SubIOp::create(b, to, from), index(-2));
+    Value whole = plus(from, pairs);
+    total = loop(from, whole, 2, total, [&](Value c, ValueRange carried) {
       return step(plus(c, 1), step(c, Values(carried)));
     });
-    if (whole < result.cols)
-      total = step(index(whole), total);
+    total = loop(whole, to, 1, total,
+                 [&](Value c, ValueRange carried) { return step(c, Values(carried)); });
     if (sums)
       storeVector(total[0], reduced.base, index(v));
   }
