@@ -11,6 +11,19 @@ static Ranges rangesOf(const std::vector<IndexRange> &list) {
   return ranges;
 }
 
+/// A reduction over ranges. Of several a sum adds up those over the last one: a value passes through fewer
+/// roundings than in one long sum.
+static Values reduce(LoopBuilder &l, Reduction &reduction, ExprBuilder &scope,
+                     llvm::ArrayRef<const IndexRange *> over, LoopBuilder::Body take) {
+  if (over.size() == 1 || !reduction.isFloatSum())
+    return l.loops(scope, over, reduction.init(), take);
+  return l.loops(scope, over.take_front(), reduction.init(),
+                 [&](ExprBuilder &inner, ValueRange carried) {
+                   Values part = reduce(l, reduction, inner, over.drop_front(), take);
+                   return reduction.join(carried, part);
+                 });
+}
+
 void heddle::buildCompute(LoopBuilder &l, const Spec &spec, const SpecStep &step,
                           const ComputeStep &body) {
   const SpecTensor *out = outputOf(spec, step, "out");
@@ -27,15 +40,14 @@ void heddle::buildCompute(LoopBuilder &l, const Spec &spec, const SpecStep &step
     auto take = [&](ExprBuilder &inner, ValueRange carried) {
       return reduction.step(carried, inner.build(body.value), l.indicesOf(inner, over).back());
     };
-    Values result =
-        l.loops(scope, over, reduction.init(), [&](ExprBuilder &inner, ValueRange carried) {
-          if (body.where->isTrue())
-            return take(inner, carried);
-          return l.when(inner.build(body.where), carried, [&] {
-            ExprBuilder kept = inner;
-            return take(kept, carried);
-          });
-        });
+    Values result = reduce(l, reduction, scope, over, [&](ExprBuilder &inner, ValueRange carried) {
+      if (body.where->isTrue())
+        return take(inner, carried);
+      return l.when(inner.build(body.where), carried, [&] {
+        ExprBuilder kept = inner;
+        return take(kept, carried);
+      });
+    });
     l.storeTo(*out, reduction.finish(result), at);
   });
 }

@@ -99,6 +99,9 @@ public:
   Values init();
   /// `at`: the index that argmax and argmin give.
   Values step(ValueRange carried, Value x, Value at);
+  /// Sum and mean of floats, whose parts `join` adds.
+  bool isFloatSum() const;
+  Values join(ValueRange a, ValueRange b);
   Value finish(ValueRange carried);
 
 private:

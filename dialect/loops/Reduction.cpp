@@ -99,6 +99,18 @@ Values Reduction::step(ValueRange carried, Value x, Value at) {
   return {l.select(better, x, best), l.select(better, at, carried[1])};
 }
 
+bool Reduction::isFloatSum() const {
+  return kind == ReductionKind::Mean || (kind == ReductionKind::Sum && type == ExprType::Float);
+}
+
+Values Reduction::join(ValueRange a, ValueRange b) {
+  assert(isFloatSum() && "of the others there are no parts");
+  Values sums;
+  for (auto [x, y] : llvm::zip_equal(a, b))
+    sums.push_back(l.add(x, y));
+  return sums;
+}
+
 Value Reduction::finish(ValueRange carried) {
   switch (kind) {
   case ReductionKind::LogSumExp:
