@@ -2,7 +2,7 @@
 
 A case is (name, spec, shape, gates (AVX2, AVX-512), base, factor). Without a base its figure is the useful part of
 the FMA peak. With one it is how much longer a call takes than the base's work would: its time over `factor` x the
-base's time, and the gate is the most allowed.
+base's time, both in units of the peak around their slices, and the gate is the most allowed.
 """
 from __future__ import annotations
 
