@@ -159,7 +159,7 @@ private:
   void productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt, Values &acc);
   Values product(const RegisterTile &tile, Values acc);
   std::pair<Value, Value> spanOf(attn::ContractOp op);
-  std::pair<Value, Value> columnsOf(attn::MapOp op, int64_t columns);
+  std::optional<std::pair<Value, Value>> maskedSpan(attn::MapOp op);
   Value isMet(attn::ContractOp op, Value column, int64_t count);
   Values liveRegisters(attn::ContractOp op, int64_t first, int64_t count);
   void contractRegisters(attn::ContractOp op, const Storage &result, Epilogue epilogue,

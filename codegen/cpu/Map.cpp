@@ -124,12 +124,12 @@ Values Emitter::stripArguments(MapOp map, Values tiles, const Values &rows, Valu
   return tiles;
 }
 
-/// The columns that a map in a strip goes over: if it is masked, the span of the product that takes them.
-std::pair<Value, Value> Emitter::columnsOf(MapOp op, int64_t columns) {
+/// Of a masked map the span of the product that takes what it gives: the columns it goes over.
+std::optional<std::pair<Value, Value>> Emitter::maskedSpan(MapOp op) {
   auto product = op.getResult().hasOneUse() ? dyn_cast<ContractOp>(*op.getResult().user_begin())
                                             : ContractOp();
   if (!product || product.getSpan().empty() || !isMasked(op))
-    return {index(0), index(columns)};
+    return std::nullopt;
   return spanOf(product);
 }
 
@@ -150,14 +150,17 @@ void Emitter::mapStrip(MapOp op, const Storage &result, const Storage &reduced) 
         carried[0] = combine(kind, carried[0], x);
       return carried;
     };
-    auto [from, to] = columnsOf(op, result.cols);
-    Value pairs = arith::AndIOp::create(b, arith::SubIOp::create(b, to, from), index(-2));
-    Value whole = plus(from, pairs);
-    total = loop(from, whole, 2, total, [&](Value c, ValueRange carried) {
-      return step(plus(c, 1), step(c, Values(carried)));
-    });
-    total = loop(whole, to, 1, total,
-                 [&](Value c, ValueRange carried) { return step(c, Values(carried)); });
+    if (auto span = maskedSpan(op)) {
+      total = loop(span->first, span->second, 1, total,
+                   [&](Value c, ValueRange carried) { return step(c, Values(carried)); });
+    } else {
+      int64_t whole = result.cols / 2 * 2;
+      total = loop(index(0), index(whole), 2, total, [&](Value c, ValueRange carried) {
+        return step(plus(c, 1), step(c, Values(carried)));
+      });
+      if (whole < result.cols)
+        total = step(index(whole), total);
+    }
     if (sums)
       storeVector(total[0], reduced.base, index(v));
   }
