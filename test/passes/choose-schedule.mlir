@@ -82,3 +82,59 @@ func.func @recurrence(%q: tensor<?x64xf32>, %o: tensor<?x64xf32>, %T: index) -> 
       } -> tensor<?x64xf32>
   return %r : tensor<?x64xf32>
 }
+
+// Keys that are widened go into smaller tiles, whose copies stay in L1.
+//
+// V3-LABEL: func.func @widened(
+//       V3: schedule <query = 192, key = 64, strip = 24,
+// V4-LABEL: func.func @widened(
+//       V4: schedule <query = 192, key = 64, strip = 48,
+func.func @widened(%q: tensor<?x64xf32>, %k: tensor<?x64xf16>, %o: tensor<?x64xf32>, %N: index, %M: index)
+    -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%M) depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %h = tensor.extract %k[%j, %d] : tensor<?x64xf16>
+        %x = arith.extf %h : f16 to f32
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
+
+// Where borders lie anywhere a tile of queries is one strip, of two registers.
+//
+// V3-LABEL: func.func @ragged(
+//       V3: schedule <query = 16, key = 36, strip = 16, {{.*}}cpu = <lanes = 8, rows = 6, vectors = 2,
+// V4-LABEL: func.func @ragged(
+//       V4: schedule <query = 32, key = 32, strip = 32, {{.*}}cpu = <lanes = 16, rows = 8, vectors = 2,
+func.func @ragged(%q: tensor<?x64xf32>, %at: tensor<?xi32>, %o: tensor<?x64xf32>, %N: index) -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%N) depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } keep {
+      ^bb0(%i: index, %j: index):
+        %a = tensor.extract %at[%i] {attn.sorted} : tensor<?xi32>
+        %b = tensor.extract %at[%j] {attn.sorted} : tensor<?xi32>
+        %same = arith.cmpi eq, %a, %b : i32
+        attn.yield %same : i1
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
