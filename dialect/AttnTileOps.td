@@ -191,6 +191,7 @@ def Attn_ContractOp : Attn_Op<"contract", [Pure, AttrSizedOperandSegments,
 
     - (C1) (rows x inner) times (inner x columns), after transposition, gives the result.
     - (C2) a span is two numbers.
+    - (C3) `live` has one number per row of the result.
     ```mlir
     %s2 = attn.contract %k t, %v into %s * %d
         : tensor<32x64xf32>, tensor<32x8xf32> -> tensor<64x8xf32>

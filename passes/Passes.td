@@ -89,8 +89,8 @@ def PipelineTiles : Attn_Pass<"pipeline-tiles"> {
 }
 
 def CutProducts : Attn_Pass<"cut-products"> {
-  let summary = "runs products of boundary tiles from the first kept key to the last";
-  let description = [{ Before and after: test/passes/cut-products.mlir. }];
+  let summary = "computes of products of boundary tiles only what the mask keeps, in spans and registers";
+  let description = [{ Before and after: test/passes/cut-products.mlir, test/passes/cut-products-rows.mlir. }];
   let dependentDialects = ["::mlir::scf::SCFDialect"];
 }
 

@@ -337,7 +337,7 @@ void Emitter::storeRows(const Access &access, const Storage &tile) {
 }
 
 void Emitter::storeStrips(const Access &access, const Storage &tile) {
-  if (ahead.empty())
+  if (ahead.empty()) // else the loops over tiles fetched it
     lookAhead(access, tile.rows, /*write=*/true);
   int64_t whole = access.inside / 8 * 8;
   rowBlocks(access, tile, [&](Value r, bool eight) {
