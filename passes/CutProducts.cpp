@@ -23,18 +23,20 @@
 //   %_, %live = attn.map rows(%docs_of_keys) cols(%docs_of_queries) reduce max per col {..}
 //   attn.strips 32 of(%q, %live) .. {
 //     %x = attn.contract %q, %k t span(%lo to %hi) live %l {attn.masked}
+// Mostly, though, the same was loaded of all queries of a tile. Then one of them is asked which keys it keeps:
+//   %kept, %live = scf.if %alike {(of the first query), 1} else {(of all queries), ..}
 //
 // Needs: tile ops. For machines whose loops over keys may start and end anywhere; elsewhere they are unrolled.
 //
 //===----------------------------------------------------------------------------------------===//
 
 #include "dialect/AttnOps.h"
-#include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
+#include "passes/KeptColumns.h"
 #include "passes/Passes.h"
 #include "passes/TileRegions.h"
 
@@ -60,17 +62,6 @@ static Value keptRows(MapOp map) {
                select.getTrueValue() == body.getArgument(0) &&
                matchPattern(select.getFalseValue(), m_AnyZeroFloat());
   return drops ? map.getRows()[0] : Value();
-}
-
-/// What a value is computed from in a block, in order.
-static SetVector<Operation *> sliceIn(Block &block, Value value) {
-  SetVector<Operation *> slice;
-  BackwardSliceOptions options;
-  options.inclusive = true;
-  options.omitBlockArguments = true;
-  options.filter = [&](Operation *op) { return op->getBlock() == &block; };
-  (void)getBackwardSlice(value, &slice, options);
-  return slice;
 }
 
 /// The strips in which all uses of a tile are products with it on the right.
@@ -101,65 +92,6 @@ static Value keepInPlace(MapOp dropped, SpanOp span) {
 }
 
 //===--- Live queries ------------------------------------------------------------------------===//
-
-/// Parts of a conjunction that see both a row and a column of the body's tile.
-static void pairwise(Value condition, Block &body, unsigned numRows, SmallVector<Value> &parts) {
-  if (auto both = condition.getDefiningOp<arith::AndIOp>(); both && both->getBlock() == &body) {
-    pairwise(both.getLhs(), body, numRows, parts);
-    pairwise(both.getRhs(), body, numRows, parts);
-    return;
-  }
-  bool row = false, col = false;
-  SetVector<Operation *> slice = sliceIn(body, condition);
-  auto look = [&](Value value) {
-    auto argument = dyn_cast<BlockArgument>(value);
-    if (argument && argument.getOwner() == &body)
-      (argument.getArgNumber() < numRows ? row : col) = true;
-  };
-  look(condition);
-  for (Operation *op : slice)
-    llvm::for_each(op->getOperands(), look);
-  if (row && col)
-    parts.push_back(condition);
-}
-
-/// One number per row of the tile whose kept columns `kept` are, 0 only where its mask keeps none of them;
-/// null where that would not help. What a row or a column alone decides is left out: it drops little.
-static Value liveRows(OpBuilder &b, Value kept) {
-  auto map = kept.getDefiningOp<MapOp>();
-  if (!map || !map.getTiles().empty() ||
-      llvm::none_of(map.getRows(), [](Value row) { return row.getDefiningOp<LoadOp>(); }))
-    return {};
-  Block &body = map.getBody().front();
-  auto select = body.getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
-  unsigned numRows = map.getRows().size(), numCols = map.getCols().size();
-  SmallVector<Value> parts;
-  if (select && matchPattern(select.getTrueValue(), m_OneFloat()) &&
-      matchPattern(select.getFalseValue(), m_AnyZeroFloat()))
-    pairwise(select.getCondition(), body, numRows, parts);
-  if (parts.empty())
-    return {};
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(map.getResult().getType()).getShape();
-  MapOperands swapped{{}, map.getCols(), map.getRows(), Combine::max, Axis::col};
-  Type type = tileType(b, {shape[1], shape[0]});
-  auto fill = [&](OpBuilder &inner, ValueRange args) {
-    IRMapping mapping;
-    mapping.map(body.getArguments().take_front(numRows), args.drop_front(numCols));
-    mapping.map(body.getArguments().drop_front(numRows), args.take_front(numCols));
-    Value live;
-    for (Value part : parts) {
-      for (Operation *op : sliceIn(body, part))
-        if (!mapping.contains(op))
-          inner.clone(*op, mapping);
-      Value one = mapping.lookupOrDefault(part);
-      live = live ? arith::AndIOp::create(inner, part.getLoc(), live, one) : one;
-    }
-    return arith::SelectOp::create(inner, select.getLoc(), live,
-                                   floatConstant(inner, select.getLoc(), 1),
-                                   floatConstant(inner, select.getLoc(), 0));
-  };
-  return buildMap(b, map.getLoc(), type, swapped, fill).second;
-}
 
 /// The strip of a vector, as an argument of the body of strips that cut it too.
 static Value cutToo(StripsOp strips, Value vector) {
@@ -223,12 +155,14 @@ struct CutProducts : heddle::attn::impl::CutProductsBase<CutProducts> {
 
   void cut(MapOp dropped, Value kept, StripsOp strips) {
     OpBuilder b(dropped);
+    Value live;
+    if (auto map = kept.getDefiningOp<MapOp>(); map && findsColumns(map)) {
+      live = severalRegisters(strips) ? liveRows(map) : Value();
+      askFirstRow(map, kept, live);
+    }
     Type index = b.getIndexType();
     auto span = SpanOp::create(b, dropped.getLoc(), index, index, b.getI1Type(), kept);
-    Value values = keepInPlace(dropped, span), live;
-    b.setInsertionPoint(strips);
-    if (severalRegisters(strips))
-      live = liveRows(b, kept);
+    Value values = keepInPlace(dropped, span);
     if (live)
       live = cutToo(strips, live);
     for (auto product : strips.getBody().getOps<ContractOp>()) {

@@ -90,7 +90,8 @@ def PipelineTiles : Attn_Pass<"pipeline-tiles"> {
 
 def CutProducts : Attn_Pass<"cut-products"> {
   let summary = "computes of products of boundary tiles only what the mask keeps, in spans and registers";
-  let description = [{ Before and after: test/passes/cut-products.mlir, test/passes/cut-products-rows.mlir. }];
+  let description = [{ Before and after: test/passes/cut-products.mlir, test/passes/cut-products-rows.mlir,
+    test/passes/cut-products-alike.mlir. }];
   let dependentDialects = ["::mlir::scf::SCFDialect"];
 }
 

@@ -13,14 +13,15 @@
 // over them does not look at say so.
 //
 // CHECK-LABEL: func.func @told_apart(
-//       CHECK:   %[[LO:.*]], %[[HI:.*]], %[[DENSE:.*]] = attn.span
-//       CHECK:   %[[PAIRS:.*]], %[[LIVE:.*]] = attn.map rows(%{{.*}}) cols(%{{.*}}) reduce max per col {
+//       CHECK:   %{{.*}}, %[[KEPT:.*]] = attn.map rows(%{{.*}}) cols(%{{.*}}) reduce max per col {
+//       CHECK:   %{{.*}}, %[[LIVE:.*]] = attn.map rows(%{{.*}}) cols(%{{.*}}) reduce max per col {
 //  CHECK-NEXT:   ^bb0(%[[KEY:.*]]: f32, %[[QUERY:.*]]: f32):
 //  CHECK-NEXT:     %[[NEAR:.*]] = arith.addf %[[KEY]], %{{.*}} : f32
 //  CHECK-NEXT:     %[[KEEP:.*]] = arith.cmpf ogt, %[[QUERY]], %[[NEAR]] : f32
 //       CHECK:     %[[W:.*]] = arith.select %[[KEEP]], %{{.*}}, %{{.*}} : f32
 //  CHECK-NEXT:     attn.yield %[[W]] : f32
 //  CHECK-NEXT:   } : (tensor<8xf32>, tensor<5xf32>) -> (tensor<8x5xf32>, tensor<5xf32>)
+//       CHECK:   %[[LO:.*]], %[[HI:.*]], %[[DENSE:.*]] = attn.span %[[KEPT]]
 //       CHECK:   attn.strips 5 of(%{{.*}}, %{{.*}}, %[[LIVE]]) carry(
 //  CHECK-NEXT:   ^bb0(%{{.*}}: tensor<5x4xf32>, %{{.*}}: tensor<5xf32>, %[[L:.*]]: tensor<5xf32>,
 //       CHECK:     attn.contract %{{.*}}, %{{.*}} t span(%[[LO]] to %[[HI]]) live %[[L]] {attn.masked}
