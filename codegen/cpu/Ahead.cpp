@@ -2,9 +2,12 @@
 //
 // What is read once, or line by line of many rows, no machine foresees well: the queries of the next item and
 // the place of its results. Keys stay near anyhow: the next item reads them again. All of it in one go waits
-// for the machine's few buffers of misses. Where the kernel looks for its tiles itself an item has few of them,
-// so that this wait would be seen: there each tile fetches a part, and a part of the keys beside the
-// queries, for the items of a packed sequence read its keys only.
+// for the machine's few buffers of misses: products hide that if they fetch a line every few steps of their loops.
+//
+// Two loops have so few products to an item's rows that the wait would be seen otherwise:
+// - Where the kernel looks for its tiles itself an item has few of them. There each tile fetches a part, and a
+//   part of the keys beside the queries, for the items of a packed sequence read its keys only.
+// - A loop over the chunks of a recurrence reads and writes all it has once. Each fetches the one behind it.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -22,15 +25,30 @@ static constexpr int64_t parts = 8;
 // Keys so many rows behind the queries are in L2 before the first query of their sequence comes.
 static constexpr int64_t keyDistance = 256;
 
-/// Rows `from` to `to`, counted from the first one ahead.
-void Emitter::fetchRows(const Ahead &ahead, Value from, Value to) {
+/// Elements of a line of memory.
+static int64_t lineOf(Type element) { return 64 * 8 / element.getIntOrFloatBitWidth(); }
+
+int64_t Emitter::linesOf(const NextRows &rows) {
+  return llvm::divideCeil(rows.width, lineOf(rows.element));
+}
+void Emitter::fetchLine(const NextRows &rows, Value row, int64_t number) {
+  Value place = address(row, index(number * lineOf(rows.element)), rows.element);
+  LLVM::Prefetch::create(b, place, /*rw=*/rows.write, /*hint=*/2, /*cache=*/1);
+}
+
+/// So many rows, from `from` behind the first one ahead on.
+NextRows Emitter::rowsAhead(const Ahead &ahead, Value from, int64_t count) {
   const Access &access = ahead.access;
-  int64_t line = 64 * 8 / access.element.getIntOrFloatBitWidth(); // elements
-  loop(plus(from, ahead.distance), plus(to, ahead.distance), 1, {}, [&](Value r, ValueRange) {
-    Value row = rowOf(access, r).first;
-    for (int64_t c = 0; c < access.inside; c += line)
-      LLVM::Prefetch::create(b, address(row, index(c), access.element), /*rw=*/ahead.write,
-                             /*hint=*/2, /*cache=*/1);
+  Value place = rowOf(access, plus(from, ahead.distance)).first;
+  return {place, access.rowStride, access.element, count, access.inside, ahead.write};
+}
+
+/// At once.
+void Emitter::fetchRows(const NextRows &rows) {
+  loop(index(0), index(rows.count), 1, {}, [&](Value r, ValueRange) {
+    Value row = address(rows.place, arith::MulIOp::create(b, r, rows.stride), rows.element);
+    for (int64_t number = 0; number < linesOf(rows); ++number)
+      fetchLine(rows, row, number);
     return Values();
   });
 }
@@ -38,7 +56,7 @@ void Emitter::fetchRows(const Ahead &ahead, Value from, Value to) {
 /// The rows behind these, which come in the next item or chunk.
 void Emitter::lookAhead(const Access &access, int64_t rows, bool write) {
   if (access.lists.empty())
-    fetchRows({access, rows, write}, index(0), index(rows));
+    fetchRows(rowsAhead({access, rows, write}, index(0), rows));
 }
 
 bool Emitter::knows(ValueRange values) {
@@ -54,14 +72,24 @@ bool Emitter::knowsAllButRow(LoadOp op) {
   return knows(others);
 }
 
-/// What comes behind the rows that `op` loads: at once, or, where an item looks for its tiles, with the place
-/// of its results and its share of the keys in the loops over them.
+/// Whether rows of a tile are at fixed distances from each other, and their number is known by now.
+template <typename OpT> bool Emitter::isPlainTile(OpT op) {
+  return op.getTile().getType().getRank() == 2 && op.getList().empty() && knows(op.getLimit());
+}
+
+/// What comes behind the rows that `op` loads: at once, or, with the place of results and a share of the keys, by
+/// loops over tiles that an item looked for, or by the products of a chunk.
 void Emitter::lookAhead(LoadOp op, const Access &access, int64_t rows) {
-  auto grid = dyn_cast<scf::ForallOp>(op->getParentOp());
+  Block *block = op->getBlock();
+  if (!access.lists.empty())
+    return;
+  if (isa<scf::ForOp>(block->getParentOp()) && !block->getOps<ContractOp>().empty())
+    return lookAheadOfChunk(op, access, rows);
+  auto grid = dyn_cast<scf::ForallOp>(block->getParentOp());
   auto looks = [&] {
     return grid->walk([](FilterOp) { return WalkResult::interrupt(); }).wasInterrupted();
   };
-  if (!grid || !access.lists.empty() || !looks())
+  if (!grid || !looks())
     return lookAhead(access, rows, /*write=*/false);
   if (!ahead.empty()) {
     if (rows == aheadRows)
@@ -70,32 +98,104 @@ void Emitter::lookAhead(LoadOp op, const Access &access, int64_t rows) {
   }
   aheadRows = rows;
   ahead.push_back({access, rows, /*write=*/false});
-  auto isTile = [&](auto other) {
-    return other.getTile().getType().getRank() == 2 && other.getList().empty() &&
-           knows(other.getLimit());
-  };
-  for (auto store : grid.getBody()->getOps<StoreOp>())
-    if (isTile(store) && knows(store.getIndices()))
+  for (auto store : block->getOps<StoreOp>())
+    if (isPlainTile(store) && knows(store.getIndices()))
       ahead.push_back({accessOf(store), rows, /*write=*/true});
   SmallPtrSet<Value, 4> seen; // a loop may be peeled
   grid.getBody()->walk([&](LoadOp load) {
-    if (isa<scf::ForOp>(load->getParentOp()) && isTile(load) && knowsAllButRow(load) &&
+    if (isa<scf::ForOp>(load->getParentOp()) && isPlainTile(load) && knowsAllButRow(load) &&
         seen.insert(load.getMemory()).second)
       ahead.push_back({accessOf(load, access.row0), keyDistance, /*write=*/false});
   });
 }
 
-/// In turn `number` of a loop its part, if the loop goes over tiles that the item looked for.
+/// The rows behind a chunk, and with the first of them the place of the next results.
+void Emitter::lookAheadOfChunk(LoadOp op, const Access &access, int64_t rows) {
+  if (dueIn != op->getBlock()) {
+    dueIn = op->getBlock();
+    for (auto store : dueIn->getOps<StoreOp>())
+      if (isPlainTile(store) && knows(store.getIndices()) && foreseen.insert(store).second) {
+        int64_t count = store.getTile().getType().getDimSize(0);
+        due.push_back(rowsAhead({accessOf(store), count, /*write=*/true}, index(0), count));
+      }
+  }
+  due.push_back(rowsAhead({access, rows, /*write=*/false}, index(0), rows));
+}
+
+/// In turn `number` of a loop its part, if the loop goes over tiles that the item looked for. Whole tiles have
+/// products that take it along; in the others there may be little left of them.
 void Emitter::fetchPart(scf::ForOp source, Value number) {
   auto isFound = [](AtOp at) { return bool(at.getTiles().getDefiningOp<FilterOp>()); };
   if (ahead.empty() || llvm::none_of(source.getBody()->getOps<AtOp>(), isFound))
     return;
   int64_t size = llvm::divideCeil(aheadRows, parts);
+  auto strips = source.getBody()->getOps<StripsOp>();
+  if (llvm::hasSingleElement(strips) && int64_t((*strips.begin()).getWidth()) == aheadRows &&
+      llvm::none_of((*strips.begin()).getBody().getOps<ContractOp>(),
+                    [](ContractOp product) { return !product.getSpan().empty(); })) {
+    dueIn = &(*strips.begin()).getBody().front();
+    Value part = arith::MinSIOp::create(b, number, index(parts - 1));
+    for (const Ahead &one : ahead)
+      due.push_back(rowsAhead(one, times(part, size), size));
+    return;
+  }
   Value from = times(number, size);
   Value isLeft = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, from, index(aheadRows));
   auto branch = scf::IfOp::create(b, isLeft, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   for (const Ahead &one : ahead)
-    fetchRows(one, from, plus(from, size));
+    fetchRows(rowsAhead(one, from, size));
+}
+
+//===--- By products -------------------------------------------------------------------------===//
+
+/// As much of what is due in its block as a product of so many register tiles of so many steps can fetch.
+SharedRows Emitter::takeDue(ContractOp op, int64_t tiles, int64_t steps) {
+  SharedRows shared;
+  if (dueIn != op->getBlock() || due.empty())
+    return shared;
+  const NextRows first = due.front();
+  shared.each = steps / std::max<int64_t>(linesOf(first), 1);
+  if (!shared.each)
+    return shared;
+  shared.tiles = llvm::divideCeil(first.count, shared.each);
+  auto alike = [&](const NextRows &one) {
+    return one.count == first.count && one.element == first.element && one.width == first.width;
+  };
+  while (!due.empty() && alike(due.front()) &&
+         int64_t(shared.rows.size() + 1) * shared.tiles <= tiles) {
+    shared.rows.push_back(due.front());
+    due.erase(due.begin());
+  }
+  return shared;
+}
+
+/// What the register tile of that number fetches of them: of those that are left over only the first row. A stride
+/// that is the same for all would be spilled.
+NextRows Emitter::shareOf(const SharedRows &shared, Value number) {
+  NextRows rows = shared.rows[0];
+  Value first = number;
+  for (size_t i = 1; i < shared.rows.size(); ++i) {
+    Value start = index(int64_t(i) * shared.tiles);
+    Value past = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, number, start);
+    rows.place = arith::SelectOp::create(b, past, shared.rows[i].place, rows.place);
+    rows.stride = arith::SelectOp::create(b, past, shared.rows[i].stride, rows.stride);
+    first = arith::SelectOp::create(b, past, arith::SubIOp::create(b, number, start), first);
+  }
+  Value has = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first, index(shared.tiles));
+  rows.stride = arith::SelectOp::create(b, has, rows.stride, index(0));
+  first = times(first, shared.each);
+  Value offset = arith::MulIOp::create(b, first, rows.stride);
+  rows.place = address(rows.place, offset, rows.element);
+  return rows;
+}
+
+/// At the end of a block what no product of it could take.
+void Emitter::payDue(Block &block) {
+  if (dueIn != &block)
+    return;
+  llvm::for_each(due, [&](const NextRows &rows) { fetchRows(rows); });
+  due.clear();
+  dueIn = nullptr;
 }

@@ -16,6 +16,9 @@ using namespace mlir;
 using namespace heddle::attn;
 using namespace heddle::cpu;
 
+// Steps over the inner dimension between two tests of its end.
+static constexpr int64_t unroll = 2;
+
 /// One register tile: `rows` x `vectors` accumulators over `depth` steps.
 struct Emitter::RegisterTile {
   unsigned rows, vectors;
@@ -50,8 +53,8 @@ void Emitter::productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt,
   }
 }
 
-Values Emitter::product(const RegisterTile &tile, Values acc) {
-  constexpr int64_t unroll = 2;
+/// Fetches a line of the rows that come next, if any, every `unroll` steps.
+Values Emitter::product(const RegisterTile &tile, Values acc, std::optional<NextRows> next) {
   auto step = [&](Value k, int64_t ahead, Values &sums) {
     Value lanesAt = plus(plus(tile.lanesAt, times(k, tile.lanesStep)), ahead * tile.lanesStep);
     Value rowsAt = plus(plus(tile.rowsAt, times(k, tile.rowsStep)), ahead * tile.rowsStep);
@@ -63,9 +66,27 @@ Values Emitter::product(const RegisterTile &tile, Values acc) {
       step(k, 0, sums);
       return sums;
     });
+  int64_t done = 0;
+  if (next) {
+    int64_t turn = unroll * linesOf(*next);
+    done = tile.depth / turn * turn;
+    acc.push_back(next->place);
+    acc = loop(index(0), index(done), turn, acc, [&](Value k, ValueRange carried) {
+      Values sums(carried);
+      Value row = sums.pop_back_val();
+      for (int64_t u = 0; u < turn; ++u) {
+        step(k, u, sums);
+        if ((u + 1) % unroll == 0)
+          fetchLine(*next, row, u / unroll);
+      }
+      sums.push_back(address(row, next->stride, next->element));
+      return sums;
+    });
+    acc.pop_back();
+  }
   int64_t whole = tile.depth / unroll * unroll;
-  if (whole)
-    acc = loop(index(0), index(whole), unroll, acc, [&](Value k, ValueRange carried) {
+  if (done < whole)
+    acc = loop(index(done), index(whole), unroll, acc, [&](Value k, ValueRange carried) {
       Values sums(carried);
       for (int64_t u = 0; u < unroll; ++u)
         step(k, u, sums);
@@ -162,6 +183,9 @@ void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue e
   const Storage &lhs = of(op.getLhs()), &rhs = of(op.getRhs());
   bool t = op.getRhsT(), cut = !op.getSpan().empty();
   int64_t first = part.first, count = part.count;
+  SharedRows shared;
+  if (!cut && !part.live)
+    shared = takeDue(op, result.cols / registerRows, lhs.cols / unroll);
   blocks(result.cols, registerRows, [&](Value c, int64_t rows) {
     OpBuilder::InsertionGuard guard(b);
     bool skips = cut && t && part.masked; // what comes of other columns is not read
@@ -180,12 +204,15 @@ void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue e
         t ? rhs.pitch : 1, t ? 1 : rhs.pitch};
     if (cut && !t)
       std::tie(tile.from, tile.to) = spanOf(op);
+    std::optional<NextRows> next;
+    if (rows == registerRows && !shared.rows.empty())
+      next = shareOf(shared, arith::DivUIOp::create(b, c, index(rows)));
     Value condition = cut && t && !skips ? isMet(op, c, rows) : Value();
     if (part.live)
       condition =
           condition ? arith::AndIOp::create(b, condition, part.live).getResult() : part.live;
     acc = condition ? where(b, condition, acc, [&] { return product(tile, acc); })
-                    : product(tile, acc);
+                    : product(tile, acc, next);
     if (epilogue)
       epilogue(c, rows, first, count, acc);
     for (int64_t i = 0; i < rows; ++i)
@@ -220,6 +247,10 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
   // Two registers of lanes are enough for one broadcast; with one, take twice the rows.
   int64_t group = registers % 2 == 0 ? 2 : 1,
           rowsAtOnce = group == 2 ? registerRows : 2 * registerRows;
+  int64_t tilesOfRows = result.rows / rowsAtOnce;
+  SharedRows shared;
+  if (op.getSpan().empty())
+    shared = takeDue(op, registers / group * tilesOfRows, depth / unroll);
   blocks(registers, group, [&](Value v0, int64_t) {
     Value column = times(v0, lanes);
     blocks(result.rows, rowsAtOnce, [&](Value r, int64_t rows) {
@@ -233,7 +264,13 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
                         t ? 1 : lhs.pitch, t ? lhs.pitch : 1};
       if (!op.getSpan().empty() && !op.getRhsT())
         std::tie(tile.from, tile.to) = spanOf(op);
-      acc = product(tile, acc);
+      std::optional<NextRows> next;
+      if (rows == rowsAtOnce && !shared.rows.empty()) {
+        Value left = times(arith::DivUIOp::create(b, v0, index(group)), tilesOfRows);
+        Value above = arith::DivUIOp::create(b, r, index(rowsAtOnce));
+        next = shareOf(shared, arith::AddIOp::create(b, left, above));
+      }
+      acc = product(tile, acc, next);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)
           storeVector(acc[i * group + v], result.base, plus(at, i * result.pitch + v * lanes));

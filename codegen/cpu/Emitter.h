@@ -60,6 +60,21 @@ struct Ahead {
   bool write;
 };
 
+/// Rows of memory, `stride` elements from each other, of `width` elements.
+struct NextRows {
+  Value place, stride;
+  Type element;
+  int64_t count, width;
+  bool write;
+};
+
+/// Rows that the register tiles of a product fetch, all alike: so many `tiles` those of an entry, `each` of them
+/// so many.
+struct SharedRows {
+  SmallVector<NextRows> rows;
+  int64_t tiles = 0, each = 0;
+};
+
 class Emitter {
 public:
   Emitter(ModuleOp into, const TargetInfo &target, attn::ScheduleAttr schedule, StringRef suffix);
@@ -131,10 +146,18 @@ private:
   Value scaled(Value value, Value scale);
 
   // Ahead.cpp: hints of what comes next.
-  void fetchRows(const Ahead &ahead, Value from, Value to);
+  static int64_t linesOf(const NextRows &rows);
+  void fetchLine(const NextRows &rows, Value row, int64_t number);
+  NextRows rowsAhead(const Ahead &ahead, Value from, int64_t count);
+  void fetchRows(const NextRows &rows);
   void lookAhead(attn::LoadOp op, const Access &access, int64_t rows);
   void lookAhead(const Access &access, int64_t rows, bool write);
+  void lookAheadOfChunk(attn::LoadOp op, const Access &access, int64_t rows);
   void fetchPart(scf::ForOp source, Value number);
+  SharedRows takeDue(attn::ContractOp op, int64_t tiles, int64_t steps);
+  NextRows shareOf(const SharedRows &shared, Value number);
+  void payDue(Block &block);
+  template <typename OpT> bool isPlainTile(OpT op);
   bool knows(ValueRange values);
   bool knowsAllButRow(attn::LoadOp op);
 
@@ -157,7 +180,7 @@ private:
   void contractRows(attn::ContractOp op, const Storage &result);
   Value initial(attn::ContractOp op, Value at, int64_t offset, Value row);
   void productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt, Values &acc);
-  Values product(const RegisterTile &tile, Values acc);
+  Values product(const RegisterTile &tile, Values acc, std::optional<NextRows> next = {});
   std::pair<Value, Value> spanOf(attn::ContractOp op);
   std::optional<std::pair<Value, Value>> maskedSpan(attn::MapOp op);
   Value isMet(attn::ContractOp op, Value column, int64_t count);
@@ -227,6 +250,9 @@ private:
   bool revisits = false;            // each item goes over all keys
   SmallVector<Ahead> ahead;         // of the item, for its loops over tiles to fetch
   int64_t aheadRows = 0;            // of each
+  SmallVector<NextRows> due;        // for the products of a block to fetch
+  Block *dueIn = nullptr;           // that block
+  DenseSet<Operation *> foreseen;   // stores whose place is fetched so
   SmallPtrSet<Operation *, 8> done; // emitted with another op
   Value scratchBase;
   int64_t scratch = 0; // bytes of an item

@@ -310,13 +310,14 @@ LogicalResult Emitter::emitStore(StoreOp op) {
     fill(whole, tile.base);
     tile = whole;
   }
+  // Else it was foreseen before; by loops over tiles only in strips.
+  if (!foreseen.contains(op) && (tile.width ? ahead.empty() : !revisits))
+    lookAhead(access, tile.rows, /*write=*/true);
   tile.width ? storeStrips(access, tile) : storeRows(access, tile);
   return success();
 }
 
 void Emitter::storeRows(const Access &access, const Storage &tile) {
-  if (!revisits)
-    lookAhead(access, tile.rows, /*write=*/true);
   loop(index(0), index(tile.rows), 1, {}, [&](Value r, ValueRange) {
     auto [row, exists] = rowOf(access, r);
     Value from = arith::MulIOp::create(b, r, index(tile.pitch));
@@ -337,8 +338,6 @@ void Emitter::storeRows(const Access &access, const Storage &tile) {
 }
 
 void Emitter::storeStrips(const Access &access, const Storage &tile) {
-  if (ahead.empty()) // else the loops over tiles fetched it
-    lookAhead(access, tile.rows, /*write=*/true);
   int64_t whole = access.inside / 8 * 8;
   rowBlocks(access, tile, [&](Value r, bool eight) {
     auto [row, exists] = rowOf(access, r);

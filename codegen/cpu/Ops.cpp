@@ -105,6 +105,8 @@ LogicalResult Emitter::setSplat(Operation *op, Value element) {
 
 /// What is carried has one home for the whole loop.
 LogicalResult Emitter::emitFor(scf::ForOp op) {
+  if (dueIn)
+    payDue(*dueIn);
   Values inits;
   SmallVector<Storage> homes(op.getInitArgs().size());
   for (auto [i, init] : llvm::enumerate(op.getInitArgsMutable())) {
@@ -131,6 +133,7 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
   fetchPart(op, loop.getInductionVar());
   if (failed(emitBlock(*op.getBody())))
     return failure();
+  payDue(*op.getBody());
   Values next;
   for (auto [i, value] : llvm::enumerate(op.getYieldedValues())) {
     if (homes[i].kind == Storage::None)
@@ -166,6 +169,7 @@ LogicalResult Emitter::emitStrips(StripsOp op) {
     for (auto [argument, part] : llvm::zip_equal(body.getArguments(), parts))
       storages[argument] = part;
     good = succeeded(emitBlock(body));
+    payDue(body);
     if (good)
       for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands()))
         copy(of(value), parts[numSliced + i]);

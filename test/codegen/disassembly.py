@@ -5,9 +5,9 @@
 
 A loop is what a backward jump closes with no other such jump inside. One of at least 12 FMAs, and at least
 0.4 of its instructions, is a product's. Of each spec at least four must be found (both products, in full and in
-boundary tiles), and in each: no memory operand on the stack, FMAs at least 0.5 of the instructions. Both
-instruction sets, f32 and 16-bit storage, softmax, map and linear. No timing, no noise. Last line:
-`N passed, N failed`.
+boundary tiles), and in each: no memory operand on the stack, FMAs at least 0.5 of the instructions. In both loops over
+chunks products fetch the chunk behind. Both instruction sets, f32 and 16-bit storage, softmax, map and linear. No timing,
+no noise. Last line: `N passed, N failed`.
 """
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check(tool: pathlib.Path, spec: str, size: int | None, target: str) -> str:
         objects = [path for path in pathlib.Path(folder).glob("*.o") if target in path.name and "few_queries" not in path.name]
         assert objects, "no object of the variant"
         code = [function for path in objects for function in functions(path)]
-    products = 0
+    products = fetching = 0
     for function in code:
         # rbp is a register like others, but where the function makes it the frame's.
         framed = any(re.match(r"movq\s+%rsp, %rbp", words) for _, words in function)
@@ -63,11 +63,14 @@ def check(tool: pathlib.Path, spec: str, size: int | None, target: str) -> str:
             if fma < 12 or fma / len(loop) < PRODUCT:
                 continue
             products += 1
+            fetching += any(words.startswith("prefetch") for words in loop)
             stack = [words for words in loop if on_stack.search(words)]
             if stack:
                 return f"{len(stack)} stack references in a loop of {len(loop)} instructions: {stack[0]}"
             if fma / len(loop) < SHARE:
                 return f"FMAs are {fma} of {len(loop)} instructions"
+    if spec.startswith("linear/") and fetching < 2:
+        return f"{fetching} loops of products fetch what comes next, expected 2"
     return "" if products >= LOOPS else f"{products} loops of products were found, expected {LOOPS}"
 
 
