@@ -24,11 +24,14 @@ using namespace heddle::cpu;
 static constexpr int64_t parts = 8;
 // Keys so many rows behind the queries are in L2 before the first query of their sequence comes.
 static constexpr int64_t keyDistance = 256;
+// Steps of a product between two lines: so long that they come one by one also from memory, or no longer than needed
+// for those from L3.
+static constexpr int64_t longSpan = 4, shortSpan = 2;
 
 /// Elements of a line of memory.
 static int64_t lineOf(Type element) { return 64 * 8 / element.getIntOrFloatBitWidth(); }
 
-int64_t Emitter::linesOf(const NextRows &rows) {
+int64_t heddle::cpu::linesOf(const NextRows &rows) {
   return llvm::divideCeil(rows.width, lineOf(rows.element));
 }
 void Emitter::fetchLine(const NextRows &rows, Value row, int64_t number) {
@@ -150,31 +153,52 @@ void Emitter::fetchPart(scf::ForOp source, Value number) {
 
 //===--- By products -------------------------------------------------------------------------===//
 
-/// As much of what is due in its block as a product of so many register tiles of so many steps can fetch.
-SharedRows Emitter::takeDue(ContractOp op, int64_t tiles, int64_t steps) {
+/// As much of what is due as a product fetches with so many steps between two lines. Its loops need a second turn.
+static SharedRows shareOut(ArrayRef<NextRows> due, const ProductShape &shape, int64_t span) {
   SharedRows shared;
-  if (dueIn != op->getBlock() || due.empty())
+  int64_t each = due.empty() ? 0 : shape.depth / (span * std::max<int64_t>(linesOf(due[0]), 1));
+  if (each < 2)
     return shared;
-  const NextRows first = due.front();
-  shared.each = steps / std::max<int64_t>(linesOf(first), 1);
-  if (!shared.each)
-    return shared;
-  shared.tiles = llvm::divideCeil(first.count, shared.each);
-  auto alike = [&](const NextRows &one) {
-    return one.count == first.count && one.element == first.element && one.width == first.width;
-  };
-  while (!due.empty() && alike(due.front()) &&
-         int64_t(shared.rows.size() + 1) * shared.tiles <= tiles) {
-    shared.rows.push_back(due.front());
-    due.erase(due.begin());
+  shared.each = each;
+  shared.span = span;
+  shared.tiles = llvm::divideCeil(due[0].count, each);
+  for (const NextRows &one : due.take_front(shape.tiles / shared.tiles)) {
+    bool alike =
+        one.count == due[0].count && one.element == due[0].element && one.width == due[0].width;
+    if (!alike)
+      break;
+    shared.rows.push_back(one);
   }
   return shared;
 }
 
-/// What the register tile of that number fetches of them: of those that are left over only the first row. A stride
+/// The long way, if its loops have a second turn then.
+static SharedRows shareSlowly(ArrayRef<NextRows> due, const ProductShape &shape) {
+  SharedRows shared = shareOut(due, shape, longSpan);
+  return shared.each ? shared : shareOut(due, shape, shortSpan);
+}
+
+/// What a product fetches of what is due in its block: slowly, if it and the products behind it fetch all so.
+SharedRows Emitter::takeDue(ContractOp op) {
+  if (dueIn != op->getBlock() || !op.getSpan().empty())
+    return {};
+  ArrayRef<NextRows> left = due;
+  for (Operation *next = op; next; next = next->getNextNode())
+    if (auto product = dyn_cast<ContractOp>(next); product && product.getSpan().empty())
+      left = left.drop_front(shareSlowly(left, shapeOf(product)).rows.size());
+  SharedRows shared =
+      left.empty() ? shareSlowly(due, shapeOf(op)) : shareOut(due, shapeOf(op), shortSpan);
+  due.erase(due.begin(), due.begin() + shared.rows.size());
+  return shared;
+}
+
+/// What the register tile of that number fetches of them: those that are left over only the first row. A stride
 /// that is the same for all would be spilled.
-NextRows Emitter::shareOf(const SharedRows &shared, Value number) {
+std::optional<NextRows> Emitter::shareOf(const SharedRows &shared, Value number) {
+  if (shared.rows.empty())
+    return std::nullopt;
   NextRows rows = shared.rows[0];
+  rows.span = shared.span;
   Value first = number;
   for (size_t i = 1; i < shared.rows.size(); ++i) {
     Value start = index(int64_t(i) * shared.tiles);

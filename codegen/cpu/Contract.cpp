@@ -16,9 +16,6 @@ using namespace mlir;
 using namespace heddle::attn;
 using namespace heddle::cpu;
 
-// Steps over the inner dimension between two tests of its end.
-static constexpr int64_t unroll = 2;
-
 /// One register tile: `rows` x `vectors` accumulators over `depth` steps.
 struct Emitter::RegisterTile {
   unsigned rows, vectors;
@@ -53,7 +50,7 @@ void Emitter::productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt,
   }
 }
 
-/// Fetches a line of the rows that come next, if any, every `unroll` steps.
+/// Fetches the rows that come next, if any, line by line.
 Values Emitter::product(const RegisterTile &tile, Values acc, std::optional<NextRows> next) {
   auto step = [&](Value k, int64_t ahead, Values &sums) {
     Value lanesAt = plus(plus(tile.lanesAt, times(k, tile.lanesStep)), ahead * tile.lanesStep);
@@ -68,7 +65,7 @@ Values Emitter::product(const RegisterTile &tile, Values acc, std::optional<Next
     });
   int64_t done = 0;
   if (next) {
-    int64_t turn = unroll * linesOf(*next);
+    int64_t turn = next->span * linesOf(*next);
     done = tile.depth / turn * turn;
     acc.push_back(next->place);
     acc = loop(index(0), index(done), turn, acc, [&](Value k, ValueRange carried) {
@@ -76,15 +73,16 @@ Values Emitter::product(const RegisterTile &tile, Values acc, std::optional<Next
       Value row = sums.pop_back_val();
       for (int64_t u = 0; u < turn; ++u) {
         step(k, u, sums);
-        if ((u + 1) % unroll == 0)
-          fetchLine(*next, row, u / unroll);
+        if ((u + 1) % next->span == 0)
+          fetchLine(*next, row, u / next->span);
       }
       sums.push_back(address(row, next->stride, next->element));
       return sums;
     });
     acc.pop_back();
   }
-  int64_t whole = tile.depth / unroll * unroll;
+  constexpr int64_t unroll = 2;
+  int64_t whole = done + (tile.depth - done) / unroll * unroll;
   if (done < whole)
     acc = loop(index(done), index(whole), unroll, acc, [&](Value k, ValueRange carried) {
       Values sums(carried);
@@ -183,9 +181,7 @@ void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue e
   const Storage &lhs = of(op.getLhs()), &rhs = of(op.getRhs());
   bool t = op.getRhsT(), cut = !op.getSpan().empty();
   int64_t first = part.first, count = part.count;
-  SharedRows shared;
-  if (!cut && !part.live)
-    shared = takeDue(op, result.cols / registerRows, lhs.cols / unroll);
+  SharedRows shared = takeDue(op);
   blocks(result.cols, registerRows, [&](Value c, int64_t rows) {
     OpBuilder::InsertionGuard guard(b);
     bool skips = cut && t && part.masked; // what comes of other columns is not read
@@ -205,7 +201,7 @@ void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue e
     if (cut && !t)
       std::tie(tile.from, tile.to) = spanOf(op);
     std::optional<NextRows> next;
-    if (rows == registerRows && !shared.rows.empty())
+    if (rows == registerRows)
       next = shareOf(shared, arith::DivUIOp::create(b, c, index(rows)));
     Value condition = cut && t && !skips ? isMet(op, c, rows) : Value();
     if (part.live)
@@ -238,19 +234,33 @@ Value Emitter::initial(ContractOp op, Value at, int64_t offset, Value row) {
   return arith::MulFOp::create(b, x, decay);
 }
 
+/// Registers of lanes and rows of a register tile where lanes run along columns. Two registers are enough for one
+/// broadcast; with one, take twice the rows.
+std::pair<int64_t, int64_t> Emitter::tileOfRows(int64_t registers) const {
+  if (registers % 2 == 0)
+    return {2, registerRows};
+  return {1, 2 * registerRows};
+}
+
+ProductShape Emitter::shapeOf(ContractOp op) const {
+  auto lhs = cast<RankedTensorType>(op.getLhs().getType());
+  ArrayRef<int64_t> result = cast<RankedTensorType>(op.getType()).getShape();
+  if (isa<StripsOp>(op->getParentOp()))
+    return {result[1] / registerRows, lhs.getDimSize(1)};
+  int64_t registers = padded(result[1]) / lanes;
+  auto [group, rowsAtOnce] = tileOfRows(registers);
+  return {registers / group * (result[0] / rowsAtOnce), lhs.getDimSize(op.getLhsT() ? 0 : 1)};
+}
+
 /// Row by row of the result, lanes along its columns.
 void Emitter::contractRows(ContractOp op, const Storage &result) {
   const Storage &lhs = of(op.getLhs());
   Storage rhs = op.getRhsT() ? transposed(of(op.getRhs())) : of(op.getRhs());
   bool t = op.getLhsT();
-  int64_t depth = t ? lhs.rows : lhs.cols, registers = result.pitch / lanes;
-  // Two registers of lanes are enough for one broadcast; with one, take twice the rows.
-  int64_t group = registers % 2 == 0 ? 2 : 1,
-          rowsAtOnce = group == 2 ? registerRows : 2 * registerRows;
+  int64_t depth = t ? lhs.rows : lhs.cols, registers = result.pitch / lanes, group, rowsAtOnce;
+  std::tie(group, rowsAtOnce) = tileOfRows(registers);
   int64_t tilesOfRows = result.rows / rowsAtOnce;
-  SharedRows shared;
-  if (op.getSpan().empty())
-    shared = takeDue(op, registers / group * tilesOfRows, depth / unroll);
+  SharedRows shared = takeDue(op);
   blocks(registers, group, [&](Value v0, int64_t) {
     Value column = times(v0, lanes);
     blocks(result.rows, rowsAtOnce, [&](Value r, int64_t rows) {
@@ -265,7 +275,7 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
       if (!op.getSpan().empty() && !op.getRhsT())
         std::tie(tile.from, tile.to) = spanOf(op);
       std::optional<NextRows> next;
-      if (rows == rowsAtOnce && !shared.rows.empty()) {
+      if (rows == rowsAtOnce) {
         Value left = times(arith::DivUIOp::create(b, v0, index(group)), tilesOfRows);
         Value above = arith::DivUIOp::create(b, r, index(rowsAtOnce));
         next = shareOf(shared, arith::AddIOp::create(b, left, above));

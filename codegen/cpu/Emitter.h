@@ -66,13 +66,22 @@ struct NextRows {
   Type element;
   int64_t count, width;
   bool write;
+  int64_t span = 0; // steps of a product between two of their lines
 };
+
+/// Lines of memory of a row.
+int64_t linesOf(const NextRows &rows);
 
 /// Rows that the register tiles of a product fetch, all alike: so many `tiles` those of an entry, `each` of them
 /// so many.
 struct SharedRows {
   SmallVector<NextRows> rows;
-  int64_t tiles = 0, each = 0;
+  int64_t tiles = 0, each = 0, span = 0;
+};
+
+/// How many register tiles a product has, without those that are cut, and of how many steps.
+struct ProductShape {
+  int64_t tiles, depth;
 };
 
 class Emitter {
@@ -146,7 +155,6 @@ private:
   Value scaled(Value value, Value scale);
 
   // Ahead.cpp: hints of what comes next.
-  static int64_t linesOf(const NextRows &rows);
   void fetchLine(const NextRows &rows, Value row, int64_t number);
   NextRows rowsAhead(const Ahead &ahead, Value from, int64_t count);
   void fetchRows(const NextRows &rows);
@@ -154,8 +162,8 @@ private:
   void lookAhead(const Access &access, int64_t rows, bool write);
   void lookAheadOfChunk(attn::LoadOp op, const Access &access, int64_t rows);
   void fetchPart(scf::ForOp source, Value number);
-  SharedRows takeDue(attn::ContractOp op, int64_t tiles, int64_t steps);
-  NextRows shareOf(const SharedRows &shared, Value number);
+  SharedRows takeDue(attn::ContractOp op);
+  std::optional<NextRows> shareOf(const SharedRows &shared, Value number);
   void payDue(Block &block);
   template <typename OpT> bool isPlainTile(OpT op);
   bool knows(ValueRange values);
@@ -173,6 +181,8 @@ private:
   // Contract.cpp: products.
   struct RegisterTile;
   struct StripPart;
+  ProductShape shapeOf(attn::ContractOp op) const;
+  std::pair<int64_t, int64_t> tileOfRows(int64_t registers) const;
   using Epilogue =
       function_ref<void(Value col, int64_t rows, int64_t v0, int64_t vectors, Values &acc)>;
   LogicalResult emitContract(attn::ContractOp op);
