@@ -39,6 +39,10 @@ void Emitter::fetchLine(const NextRows &rows, Value row, int64_t number) {
   LLVM::Prefetch::create(b, place, /*rw=*/rows.write, /*hint=*/2, /*cache=*/1);
 }
 
+Value Emitter::rowOf(const NextRows &rows, Value r) {
+  return address(rows.place, arith::MulIOp::create(b, r, rows.stride), rows.element);
+}
+
 /// So many rows, from `from` behind the first one ahead on.
 NextRows Emitter::rowsAhead(const Ahead &ahead, Value from, int64_t count) {
   const Access &access = ahead.access;
@@ -49,7 +53,7 @@ NextRows Emitter::rowsAhead(const Ahead &ahead, Value from, int64_t count) {
 /// At once.
 void Emitter::fetchRows(const NextRows &rows) {
   loop(index(0), index(rows.count), 1, {}, [&](Value r, ValueRange) {
-    Value row = address(rows.place, arith::MulIOp::create(b, r, rows.stride), rows.element);
+    Value row = rowOf(rows, r);
     for (int64_t number = 0; number < linesOf(rows); ++number)
       fetchLine(rows, row, number);
     return Values();
@@ -112,7 +116,7 @@ void Emitter::lookAhead(LoadOp op, const Access &access, int64_t rows) {
   });
 }
 
-/// The rows behind a chunk, and with the first of them the place of the next results.
+/// The rows behind a chunk, and with the first of them the place of the next results, which is needed last.
 void Emitter::lookAheadOfChunk(LoadOp op, const Access &access, int64_t rows) {
   if (dueIn != op->getBlock()) {
     dueIn = op->getBlock();
@@ -122,7 +126,8 @@ void Emitter::lookAheadOfChunk(LoadOp op, const Access &access, int64_t rows) {
         due.push_back(rowsAhead({accessOf(store), count, /*write=*/true}, index(0), count));
       }
   }
-  due.push_back(rowsAhead({access, rows, /*write=*/false}, index(0), rows));
+  auto *stores = llvm::find_if(due, [](const NextRows &one) { return one.write; });
+  due.insert(stores, rowsAhead({access, rows, /*write=*/false}, index(0), rows));
 }
 
 /// In turn `number` of a loop its part, if the loop goes over tiles that the item looked for. Whole tiles have
@@ -153,16 +158,17 @@ void Emitter::fetchPart(scf::ForOp source, Value number) {
 
 //===--- By products -------------------------------------------------------------------------===//
 
-/// As much of what is due as a product fetches with so many steps between two lines. Its loops need a second turn.
+/// As much of what is due as a product fetches with so many steps between two lines. For each entry there are some
+/// columns of register tiles.
 static SharedRows shareOut(ArrayRef<NextRows> due, const ProductShape &shape, int64_t span) {
   SharedRows shared;
   int64_t each = due.empty() ? 0 : shape.depth / (span * std::max<int64_t>(linesOf(due[0]), 1));
-  if (each < 2)
+  if (!each || !shape.tilesOfColumn)
     return shared;
   shared.each = each;
   shared.span = span;
-  shared.tiles = llvm::divideCeil(due[0].count, each);
-  for (const NextRows &one : due.take_front(shape.tiles / shared.tiles)) {
+  shared.columns = llvm::divideCeil(due[0].count, each * shape.tilesOfColumn);
+  for (const NextRows &one : due.take_front(shape.columns / shared.columns)) {
     bool alike =
         one.count == due[0].count && one.element == due[0].element && one.width == due[0].width;
     if (!alike)
@@ -172,12 +178,6 @@ static SharedRows shareOut(ArrayRef<NextRows> due, const ProductShape &shape, in
   return shared;
 }
 
-/// The long way, if its loops have a second turn then.
-static SharedRows shareSlowly(ArrayRef<NextRows> due, const ProductShape &shape) {
-  SharedRows shared = shareOut(due, shape, longSpan);
-  return shared.each ? shared : shareOut(due, shape, shortSpan);
-}
-
 /// What a product fetches of what is due in its block: slowly, if it and the products behind it fetch all so.
 SharedRows Emitter::takeDue(ContractOp op) {
   if (dueIn != op->getBlock() || !op.getSpan().empty())
@@ -185,34 +185,38 @@ SharedRows Emitter::takeDue(ContractOp op) {
   ArrayRef<NextRows> left = due;
   for (Operation *next = op; next; next = next->getNextNode())
     if (auto product = dyn_cast<ContractOp>(next); product && product.getSpan().empty())
-      left = left.drop_front(shareSlowly(left, shapeOf(product)).rows.size());
-  SharedRows shared =
-      left.empty() ? shareSlowly(due, shapeOf(op)) : shareOut(due, shapeOf(op), shortSpan);
+      left = left.drop_front(shareOut(left, shapeOf(product), longSpan).rows.size());
+  SharedRows shared = shareOut(due, shapeOf(op), left.empty() ? longSpan : shortSpan);
   due.erase(due.begin(), due.begin() + shared.rows.size());
   return shared;
 }
 
-/// What the register tile of that number fetches of them: those that are left over only the first row. A stride
-/// that is the same for all would be spilled.
-std::optional<NextRows> Emitter::shareOf(const SharedRows &shared, Value number) {
+/// What the first register tile of that column fetches of them. Columns that are left over fetch one row only. A
+/// stride that is the same for all would be spilled.
+std::optional<NextRows> Emitter::shareOf(const SharedRows &shared, Value column,
+                                         int64_t tilesOfColumn) {
   if (shared.rows.empty())
     return std::nullopt;
   NextRows rows = shared.rows[0];
   rows.span = shared.span;
-  Value first = number;
+  Value first = column;
   for (size_t i = 1; i < shared.rows.size(); ++i) {
-    Value start = index(int64_t(i) * shared.tiles);
-    Value past = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, number, start);
+    Value start = index(int64_t(i) * shared.columns);
+    Value past = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, column, start);
     rows.place = arith::SelectOp::create(b, past, shared.rows[i].place, rows.place);
     rows.stride = arith::SelectOp::create(b, past, shared.rows[i].stride, rows.stride);
-    first = arith::SelectOp::create(b, past, arith::SubIOp::create(b, number, start), first);
+    first = arith::SelectOp::create(b, past, arith::SubIOp::create(b, column, start), first);
   }
-  Value has = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first, index(shared.tiles));
+  Value has = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first, index(shared.columns));
   rows.stride = arith::SelectOp::create(b, has, rows.stride, index(0));
-  first = times(first, shared.each);
-  Value offset = arith::MulIOp::create(b, first, rows.stride);
-  rows.place = address(rows.place, offset, rows.element);
+  rows.from = times(first, tilesOfColumn * shared.each);
   return rows;
+}
+
+/// The first row that the tile of that number in the column fetches: no tile goes beyond the last one.
+Value Emitter::rowOfTile(const SharedRows &shared, const NextRows &rows, Value tile) {
+  Value from = arith::AddIOp::create(b, rows.from, times(tile, shared.each));
+  return arith::MinSIOp::create(b, from, index(std::max<int64_t>(rows.count - shared.each, 0)));
 }
 
 /// At the end of a block what no product of it could take.

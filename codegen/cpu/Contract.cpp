@@ -67,7 +67,7 @@ Values Emitter::product(const RegisterTile &tile, Values acc, std::optional<Next
   if (next) {
     int64_t turn = next->span * linesOf(*next);
     done = tile.depth / turn * turn;
-    acc.push_back(next->place);
+    acc.push_back(rowOf(*next, next->from));
     acc = loop(index(0), index(done), turn, acc, [&](Value k, ValueRange carried) {
       Values sums(carried);
       Value row = sums.pop_back_val();
@@ -202,7 +202,7 @@ void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue e
       std::tie(tile.from, tile.to) = spanOf(op);
     std::optional<NextRows> next;
     if (rows == registerRows)
-      next = shareOf(shared, arith::DivUIOp::create(b, c, index(rows)));
+      next = shareOf(shared, arith::DivUIOp::create(b, c, index(rows)), /*tilesOfColumn=*/1);
     Value condition = cut && t && !skips ? isMet(op, c, rows) : Value();
     if (part.live)
       condition =
@@ -246,10 +246,10 @@ ProductShape Emitter::shapeOf(ContractOp op) const {
   auto lhs = cast<RankedTensorType>(op.getLhs().getType());
   ArrayRef<int64_t> result = cast<RankedTensorType>(op.getType()).getShape();
   if (isa<StripsOp>(op->getParentOp()))
-    return {result[1] / registerRows, lhs.getDimSize(1)};
+    return {result[1] / registerRows, 1, lhs.getDimSize(1)};
   int64_t registers = padded(result[1]) / lanes;
   auto [group, rowsAtOnce] = tileOfRows(registers);
-  return {registers / group * (result[0] / rowsAtOnce), lhs.getDimSize(op.getLhsT() ? 0 : 1)};
+  return {registers / group, result[0] / rowsAtOnce, lhs.getDimSize(op.getLhsT() ? 0 : 1)};
 }
 
 /// Row by row of the result, lanes along its columns.
@@ -259,10 +259,11 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
   bool t = op.getLhsT();
   int64_t depth = t ? lhs.rows : lhs.cols, registers = result.pitch / lanes, group, rowsAtOnce;
   std::tie(group, rowsAtOnce) = tileOfRows(registers);
-  int64_t tilesOfRows = result.rows / rowsAtOnce;
   SharedRows shared = takeDue(op);
   blocks(registers, group, [&](Value v0, int64_t) {
     Value column = times(v0, lanes);
+    std::optional<NextRows> share =
+        shareOf(shared, arith::DivUIOp::create(b, v0, index(group)), result.rows / rowsAtOnce);
     blocks(result.rows, rowsAtOnce, [&](Value r, int64_t rows) {
       Value at = plus(times(r, result.pitch), column);
       Values acc;
@@ -274,12 +275,9 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
                         t ? 1 : lhs.pitch, t ? lhs.pitch : 1};
       if (!op.getSpan().empty() && !op.getRhsT())
         std::tie(tile.from, tile.to) = spanOf(op);
-      std::optional<NextRows> next;
-      if (rows == rowsAtOnce) {
-        Value left = times(arith::DivUIOp::create(b, v0, index(group)), tilesOfRows);
-        Value above = arith::DivUIOp::create(b, r, index(rowsAtOnce));
-        next = shareOf(shared, arith::AddIOp::create(b, left, above));
-      }
+      std::optional<NextRows> next = rows == rowsAtOnce ? share : std::nullopt;
+      if (next)
+        next->from = rowOfTile(shared, *next, arith::DivUIOp::create(b, r, index(rows)));
       acc = product(tile, acc, next);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)

@@ -66,22 +66,22 @@ struct NextRows {
   Type element;
   int64_t count, width;
   bool write;
+  Value from = {};  // the row that a register tile begins with
   int64_t span = 0; // steps of a product between two of their lines
 };
 
 /// Lines of memory of a row.
 int64_t linesOf(const NextRows &rows);
 
-/// Rows that the register tiles of a product fetch, all alike: so many `tiles` those of an entry, `each` of them
-/// so many.
-struct SharedRows {
-  SmallVector<NextRows> rows;
-  int64_t tiles = 0, each = 0, span = 0;
+/// The register tiles of a product, without those that are cut: columns of tiles above each other, of `depth` steps.
+struct ProductShape {
+  int64_t columns, tilesOfColumn, depth;
 };
 
-/// How many register tiles a product has, without those that are cut, and of how many steps.
-struct ProductShape {
-  int64_t tiles, depth;
+/// Rows that a product fetches, all alike: so many `columns` of register tiles those of an entry, each tile so many.
+struct SharedRows {
+  SmallVector<NextRows> rows;
+  int64_t columns = 0, each = 0, span = 0;
 };
 
 class Emitter {
@@ -163,7 +163,9 @@ private:
   void lookAheadOfChunk(attn::LoadOp op, const Access &access, int64_t rows);
   void fetchPart(scf::ForOp source, Value number);
   SharedRows takeDue(attn::ContractOp op);
-  std::optional<NextRows> shareOf(const SharedRows &shared, Value number);
+  std::optional<NextRows> shareOf(const SharedRows &shared, Value column, int64_t tilesOfColumn);
+  Value rowOfTile(const SharedRows &shared, const NextRows &rows, Value tile);
+  Value rowOf(const NextRows &rows, Value r);
   void payDue(Block &block);
   template <typename OpT> bool isPlainTile(OpT op);
   bool knows(ValueRange values);
