@@ -38,7 +38,6 @@
 #include "mlir/IR/Matchers.h"
 #include "passes/KeptColumns.h"
 #include "passes/Passes.h"
-#include "passes/TileRegions.h"
 
 namespace heddle::attn {
 #define GEN_PASS_DEF_CUTPRODUCTS

@@ -105,7 +105,12 @@ static bool wasLoaded(Value vector) { return isa_and_present<LoadOp>(vector.getD
 
 Value heddle::attn::liveRows(MapOp map) {
   MaskParts parts(map);
-  if (parts.pairwise.empty() || llvm::none_of(map.getRows(), wasLoaded))
+  auto seesLoaded = [&](Value part) {
+    return llvm::any_of(parts.argumentsOf(part), [&](BlockArgument argument) {
+      return parts.isOfRow(argument) && wasLoaded(map.getRows()[argument.getArgNumber()]);
+    });
+  };
+  if (llvm::none_of(parts.pairwise, seesLoaded))
     return {};
   OpBuilder b(map);
   b.setInsertionPointAfter(map);
@@ -124,26 +129,29 @@ Value heddle::attn::liveRows(MapOp map) {
 
 //===--- Rows alike --------------------------------------------------------------------------===//
 
-/// Of positions or of what was loaded the first, as a vector of one; else null.
+/// Whether rows are positions, or were loaded one behind the other.
+static bool hasFirst(Value rows) {
+  auto load = rows.getDefiningOp<LoadOp>();
+  return load ? load.getList().empty() : bool(rows.getDefiningOp<IotaOp>());
+}
+
+/// The first of them, as a vector of one.
 static Value firstOf(OpBuilder &b, Value rows) {
   auto type = RankedTensorType::get(1, getElementTypeOrSelf(rows.getType()));
   if (auto iota = rows.getDefiningOp<IotaOp>())
     return IotaOp::create(b, iota.getLoc(), type, iota.getBase());
   auto load = rows.getDefiningOp<LoadOp>();
-  if (!load || !load.getList().empty())
-    return {};
   return LoadOp::create(b, load.getLoc(), type, load.getMemory(), load.getIndices(),
                         load.getStaticIndices(), load.getLimit(), ValueRange(),
                         load.getScaleAttr());
 }
 
-/// The loop that the rows of `map` were made before and that it is in; or null.
+/// The op around `map`, mostly a loop over tiles, that stands beside all of its rows; or null.
 static Operation *loopOver(MapOp map) {
   Block *block = map.getRows().empty() ? nullptr : map.getRows()[0].getParentBlock();
-  bool together = llvm::all_of(map.getRows(), [&](Value rows) {
-    return rows.getDefiningOp() && rows.getParentBlock() == block;
-  });
-  return together && block != map->getBlock() ? block->findAncestorOpInBlock(*map) : nullptr;
+  bool beside = llvm::all_of(
+      map.getRows(), [&](Value rows) { return hasFirst(rows) && rows.getParentBlock() == block; });
+  return beside && block != map->getBlock() ? block->findAncestorOpInBlock(*map) : nullptr;
 }
 
 /// Whether rows with the same loaded integers keep the same columns, if they keep any, and whether what a row
@@ -216,8 +224,7 @@ void heddle::attn::askFirstRow(MapOp map, Value &kept, Value &live) {
   OpBuilder before(loop), b(map);
   SmallVector<Value> first;
   for (Value rows : map.getRows())
-    if (!first.emplace_back(firstOf(before, rows)))
-      return;
+    first.push_back(firstOf(before, rows));
   Value alike = areAlike(before, map, parts, first);
 
   SmallVector<Value> all = {kept};
