@@ -24,9 +24,10 @@ using namespace heddle::cpu;
 static constexpr int64_t parts = 8;
 // Keys so many rows behind the queries are in L2 before the first query of their sequence comes.
 static constexpr int64_t keyDistance = 256;
-// Steps of a product between two lines: so long that they come one by one also from memory, or no longer than needed
-// for those from L3.
+// Steps of a product between two lines: so many that the lines come one by one also from memory, or from L3 only.
 static constexpr int64_t longSpan = 4, shortSpan = 2;
+// Steps of one turn of a loop, which fetches a row.
+static constexpr int64_t maxTurn = 16;
 
 /// Elements of a line of memory.
 static int64_t lineOf(Type element) { return 64 * 8 / element.getIntOrFloatBitWidth(); }
@@ -131,7 +132,8 @@ void Emitter::lookAheadOfChunk(LoadOp op, const Access &access, int64_t rows) {
 }
 
 /// In turn `number` of a loop its part, if the loop goes over tiles that the item looked for. Whole tiles have
-/// products that take it along; in the others there may be little left of them.
+/// products that take it along, results last, and after the last part that one again; in the others there may be
+/// little left of their products.
 void Emitter::fetchPart(scf::ForOp source, Value number) {
   auto isFound = [](AtOp at) { return bool(at.getTiles().getDefiningOp<FilterOp>()); };
   if (ahead.empty() || llvm::none_of(source.getBody()->getOps<AtOp>(), isFound))
@@ -143,8 +145,10 @@ void Emitter::fetchPart(scf::ForOp source, Value number) {
                     [](ContractOp product) { return !product.getSpan().empty(); })) {
     dueIn = &(*strips.begin()).getBody().front();
     Value part = arith::MinSIOp::create(b, number, index(parts - 1));
-    for (const Ahead &one : ahead)
-      due.push_back(rowsAhead(one, times(part, size), size));
+    for (bool write : {false, true})
+      for (const Ahead &one : ahead)
+        if (one.write == write)
+          due.push_back(rowsAhead(one, times(part, size), size));
     return;
   }
   Value from = times(number, size);
@@ -158,16 +162,16 @@ void Emitter::fetchPart(scf::ForOp source, Value number) {
 
 //===--- By products -------------------------------------------------------------------------===//
 
-/// As much of what is due as a product fetches with so many steps between two lines. For each entry there are some
-/// columns of register tiles.
+/// As much of what is due as a product fetches with at least so many steps between two lines. For each entry there are
+/// some columns of register tiles.
 static SharedRows shareOut(ArrayRef<NextRows> due, const ProductShape &shape, int64_t span) {
   SharedRows shared;
-  int64_t each = due.empty() ? 0 : shape.depth / (span * std::max<int64_t>(linesOf(due[0]), 1));
-  if (!each || !shape.tilesOfColumn)
+  int64_t lines = due.empty() ? 0 : linesOf(due[0]);
+  if (!lines || span * lines > std::min(shape.depth, maxTurn) || !shape.tilesOfColumn)
     return shared;
-  shared.each = each;
-  shared.span = span;
-  shared.columns = llvm::divideCeil(due[0].count, each * shape.tilesOfColumn);
+  shared.each = std::min(shape.depth / (span * lines), due[0].count);
+  shared.span = std::min(shape.depth / shared.each, maxTurn) / lines;
+  shared.columns = llvm::divideCeil(due[0].count, shared.each * shape.tilesOfColumn);
   for (const NextRows &one : due.take_front(shape.columns / shared.columns)) {
     bool alike =
         one.count == due[0].count && one.element == due[0].element && one.width == due[0].width;
@@ -216,7 +220,7 @@ std::optional<NextRows> Emitter::shareOf(const SharedRows &shared, Value column,
 /// The first row that the tile of that number in the column fetches: no tile goes beyond the last one.
 Value Emitter::rowOfTile(const SharedRows &shared, const NextRows &rows, Value tile) {
   Value from = arith::AddIOp::create(b, rows.from, times(tile, shared.each));
-  return arith::MinSIOp::create(b, from, index(std::max<int64_t>(rows.count - shared.each, 0)));
+  return arith::MinSIOp::create(b, from, index(rows.count - shared.each));
 }
 
 /// At the end of a block what no product of it could take.

@@ -1,7 +1,7 @@
 //===- Contract.cpp - products of tiles by register tiles --------------------------------------===//
 //
 // A register tile is `rows` broadcast elements by some registers of lanes, one SSA value per accumulator,
-// carried by the loop over the inner dimension, which is unrolled by two here. In strips lanes run along
+// carried by the loop over the inner dimension, which is unrolled by two, or by more where it fetches. In strips lanes run along
 // rows and the broadcast elements are those of the right-hand side, read where it lies; else lanes run
 // along columns and the broadcast elements are those of the left-hand side.
 //
@@ -203,6 +203,8 @@ void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue e
     std::optional<NextRows> next;
     if (rows == registerRows)
       next = shareOf(shared, arith::DivUIOp::create(b, c, index(rows)), /*tilesOfColumn=*/1);
+    if (next)
+      next->from = rowOfTile(shared, *next, index(0));
     Value condition = cut && t && !skips ? isMet(op, c, rows) : Value();
     if (part.live)
       condition =
