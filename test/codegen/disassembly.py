@@ -6,8 +6,9 @@
 A loop is what a backward jump closes with no other such jump inside. One of at least 12 FMAs, and at least
 0.4 of its instructions, is a product's. Of each spec at least four must be found (both products, in full and in
 boundary tiles), and in each: no memory operand on the stack, FMAs at least 0.5 of the instructions. In both loops over
-chunks of D=64 two products fetch the chunk behind, and no loop is longer than 400 instructions. Both instruction sets,
-f32 and 16-bit storage, softmax, map and linear. No timing, no noise. Last line: `N passed, N failed`.
+chunks of D=64 two products fetch the chunk behind, other lines in each turn, and no loop is longer than 400
+instructions. Both instruction sets, f32 and 16-bit storage, softmax, map and linear. No timing, no noise. Last line:
+`N passed, N failed`.
 """
 from __future__ import annotations
 
@@ -64,7 +65,11 @@ def check(tool: pathlib.Path, spec: str, size: int | None, target: str) -> str:
             if fma < 12 or fma / len(loop) < PRODUCT:
                 continue
             products += 1
-            fetching += any(words.startswith("prefetch") for words in loop)
+            if fetched := [words.split()[1] for words in loop if words.startswith("prefetch")]:
+                fetching += 1
+                written = {words.split(", ")[-1] for words in loop if re.match(r"(add|sub|lea|imul|mov)q\s", words)}
+                if len(set(fetched)) < len(fetched) or not written & set(re.findall(r"%\w+", fetched[-1])):
+                    return f"a loop fetches the same lines again: {fetched}"
             stack = [words for words in loop if on_stack.search(words)]
             if stack:
                 return f"{len(stack)} stack references in a loop of {len(loop)} instructions: {stack[0]}"
