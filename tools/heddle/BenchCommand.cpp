@@ -1,8 +1,9 @@
 //===- BenchCommand.cpp - heddle bench: a spec against the peak of this machine -----------------===//
 //
-// One thread is measured item by item, each slice of at most 0.6 ms between two witnesses (Witness.h):
-// items are repeated or grouped so that slices are of one size. A fraction is useful FLOP per second over
-// the FMA peak of the same instruction set around the slice. With more threads whole calls are timed.
+// One thread is measured item by item, each slice of at most 0.6 ms between two witnesses (Witness.h): short
+// items are grouped, and long ones cut where they come to another page of a tensor (Tripwires.h). Tensors lie
+// in large pages if the system has them. A fraction is useful FLOP per second over the FMA peak of the same
+// instruction set around the slice. With more threads whole calls are timed.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -30,6 +31,7 @@ static void print(const Input &input, const Measurement &m, int64_t threads, boo
       os.attribute("median_fraction", m.medianFraction);
       os.attribute("counted", m.counted);
       os.attribute("slices", m.slices);
+      os.attribute("parts", m.parts);
       os.attribute("gflops", m.flops / 1e9);
       os.attribute("peak", m.peak / 1e9);
       os.attribute("flop", m.useful);

@@ -1,6 +1,7 @@
 //===- Measure.cpp - the speed of a kernel as a fraction of the FMA peak ------------------------===//
 
 #include "Measure.h"
+#include "Tripwires.h"
 #include "Witness.h"
 #include "Work.h"
 #include <algorithm>
@@ -13,13 +14,19 @@ using namespace llvm;
 using namespace heddle;
 
 namespace {
-/// A run of consecutive items of a stage, long enough to time and short enough to be undisturbed.
-struct Group {
-  int64_t stage, first, end;
+/// What is timed as one slice, in every round.
+struct Part {
   std::vector<double> cycles; // seconds x peak of counted slices
   std::vector<double> seconds;
 };
-constexpr double shortest = 1e-4; // of a group, seconds
+
+/// A run of consecutive items of a stage: one part, or, if one item takes too long for that, several.
+struct Group {
+  int64_t stage, first, end;
+  double seconds; // about
+  std::vector<Part> parts;
+};
+constexpr double shortest = 1e-4, longest = 6e-4; // seconds of a group, and of a part
 
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
@@ -49,6 +56,16 @@ public:
     for (int64_t item = group.first; item < group.end; ++item)
       variant.stages[group.stage].item(slots, item, scratch, workspace);
   }
+  /// The least time of several.
+  double undisturbed(const Group &group) {
+    double least = group.seconds;
+    for (int i = 0; i < 10; ++i) {
+      double start = threadSeconds();
+      run(group);
+      least = std::min(least, threadSeconds() - start);
+    }
+    return least;
+  }
   /// All items once, cut into groups by their time.
   std::vector<Group> plan() {
     std::vector<Group> groups;
@@ -57,9 +74,10 @@ public:
       variant.stages[stage].grid(slots, grid);
       int64_t items = grid[0] * grid[1] * grid[2];
       for (int64_t first = 0; first < items;) {
-        Group group{stage, first, first, {}, {}};
+        Group group{stage, first, first, 0, {}};
         double start = threadSeconds();
-        while (group.end < items && threadSeconds() - start < shortest)
+        for (; group.end < items && group.seconds < shortest;
+             group.seconds = threadSeconds() - start)
           variant.stages[stage].item(slots, group.end++, scratch, workspace);
         first = group.end;
         groups.push_back(group);
@@ -74,33 +92,73 @@ private:
   char *workspace, *scratch;
 };
 
-void measureItems(Timer timer, Witness &witness, double seconds, Measurement &result) {
+/// Cuts of items that are too long: on their way through the smallest tensor that has pages enough. The others keep
+/// their large pages.
+Tripwires tripwires(Timer &timer, const std::vector<Group> &groups,
+                    std::vector<HostTensor> &tensors) {
+  double seconds = 0;
+  for (const Group &group : groups)
+    if (group.seconds > longest)
+      seconds += timer.undisturbed(group);
+  int64_t parts = 1 + int64_t(seconds / longest);
+  HostTensor *smallest = nullptr;
+  for (HostTensor &tensor : tensors)
+    if (tensor.bytes() >= parts * Tripwires::pageBytes() &&
+        (!smallest || tensor.bytes() < smallest->bytes()))
+      smallest = &tensor;
+  return smallest ? Tripwires(smallest->data(), smallest->bytes(), parts) : Tripwires();
+}
+
+void measureItems(Timer timer, std::vector<HostTensor> &tensors, Witness &witness, double seconds,
+                  Measurement &result) {
   FlushDenormals flush;
   timer.plan(); // warm
   std::vector<Group> groups = timer.plan();
-  // On a busy machine a part of the call may need more tries.
-  auto covered = [&] { return all_of(groups, [](const Group &g) { return !g.cycles.empty(); }); };
-  for (double start = wall();
-       wall() - start < seconds || (!covered() && wall() - start < 4 * seconds);)
-    for (Group &group : groups) {
-      Witness::Slice slice = witness.measure([&] { timer.run(group); });
+  Tripwires wires = tripwires(timer, groups, tensors);
+  auto round = [&](Group &group) {
+    size_t number = 0;
+    auto end = [&] {
+      Witness::Slice slice = witness.end();
+      if (number == group.parts.size())
+        group.parts.emplace_back();
+      Part &part = group.parts[number++];
       ++result.slices;
       if (!slice.counts)
-        continue;
+        return;
       ++result.counted;
-      group.cycles.push_back(slice.seconds * slice.peak);
-      group.seconds.push_back(slice.seconds);
-    }
-  double cycles = 0, best = 0;
-  for (const Group &group : groups) {
-    if (group.cycles.empty()) {
-      result.counted = 0; // a part of the call was never undisturbed
-      return;
-    }
-    cycles += median(group.cycles);
-    best += *std::min_element(group.seconds.begin(), group.seconds.end()) * witness.peak();
-    result.seconds += median(group.seconds);
+      part.cycles.push_back(slice.seconds * slice.peak);
+      part.seconds.push_back(slice.seconds);
+    };
+    auto begin = [&] { witness.begin(); };
+    auto whole = [&] {
+      begin();
+      timer.run(group);
+      end();
+    };
+    group.seconds > longest ? wires.run(whole, end, begin) : whole();
+  };
+  // On a busy machine a part of the call may need more tries.
+  auto covered = [&] {
+    return all_of(groups, [](const Group &group) {
+      return all_of(group.parts, [](const Part &part) { return !part.cycles.empty(); });
+    });
+  };
+  for (double start = wall();
+       wall() - start < seconds || (!covered() && wall() - start < 4 * seconds);)
+    for_each(groups, round);
+  for (const Group &group : groups)
+    result.parts += int64_t(group.parts.size());
+  if (!covered()) {
+    result.counted = 0; // a part of the call was never undisturbed
+    return;
   }
+  double cycles = 0, best = 0;
+  for (const Group &group : groups)
+    for (const Part &part : group.parts) {
+      cycles += median(part.cycles);
+      best += *std::min_element(part.seconds.begin(), part.seconds.end()) * witness.peak();
+      result.seconds += median(part.seconds);
+    }
   result.medianFraction = result.useful / cycles;
   result.bestFraction = result.useful / best;
 }
@@ -108,15 +166,15 @@ void measureItems(Timer timer, Witness &witness, double seconds, Measurement &re
 void measureCalls(Kernel &kernel, const Kernel::Call &call, Witness &witness, double seconds,
                   Measurement &result) {
   std::vector<double> cycles, times;
+  result.parts = 1;
   kernel.start(call);
   for (double start = wall();
        wall() - start < seconds || (cycles.empty() && wall() - start < 4 * seconds);) {
-    double time = 0;
-    Witness::Slice slice = witness.measure([&] {
-      double begin = wall();
-      kernel.start(call);
-      time = wall() - begin;
-    });
+    witness.begin();
+    double begin = wall();
+    kernel.start(call);
+    double time = wall() - begin;
+    Witness::Slice slice = witness.end();
     ++result.slices;
     if (!slice.counts)
       continue;
@@ -165,7 +223,7 @@ Expected<Measurement> heddle::measure(Kernel &kernel, const Spec &spec,
     int64_t slots[HEDDLE_MAX_SLOTS];
     char *workspace;
     const heddle_kernel_variant *variant = kernel.bind(**call, slots, &workspace);
-    measureItems(Timer(*variant, slots, workspace), witness, seconds, result);
+    measureItems(Timer(*variant, slots, workspace), tensors, witness, seconds, result);
   } else {
     measureCalls(kernel, **call, witness, seconds, result);
   }

@@ -17,10 +17,11 @@ struct Measurement {
   double medianFraction = 0;            // median slices together, over the peak around them
   double bestFraction = 0;
   int64_t counted = 0, slices = 0;
+  int64_t parts = 0; // that a call is cut into: each is a slice of every round
 };
 
-/// Times calls on this machine for about `seconds`. One thread: groups of items between witnesses, CPU
-/// time of the thread. More: whole calls between witnesses, wall time, over the peak times the threads.
+/// Times calls on this machine for about `seconds`. One thread: groups of items, or parts of one, between
+/// witnesses, CPU time of the thread. More: whole calls between witnesses, wall time, over the peak times the threads.
 /// Inputs are filled. An error: the call is wrong, or its work is unknown.
 llvm::Expected<Measurement> measure(Kernel &kernel, const Spec &spec,
                                     std::vector<HostTensor> &tensors, const ValueMap &sizes,

@@ -126,10 +126,13 @@ double Witness::peakLoop() {
   return 2.0 * peakSteps * 12 * lanes / (threadSeconds() - start);
 }
 
-Witness::Slice Witness::measure(llvm::function_ref<void()> slice) {
-  double peakBefore = peakLoop(), before = l1Loop();
-  double start = threadSeconds();
-  slice();
+void Witness::begin() {
+  peakBefore = peakLoop();
+  before = l1Loop();
+  start = threadSeconds();
+}
+
+Witness::Slice Witness::end() {
   double seconds = threadSeconds() - start;
   double after = l1Loop(), peakAfter = peakLoop();
   best = std::max({best, before, after});

@@ -10,7 +10,6 @@
 #ifndef HEDDLE_TOOLS_WITNESS_H
 #define HEDDLE_TOOLS_WITNESS_H
 
-#include "llvm/ADT/STLFunctionalExtras.h"
 #include <cstdint>
 #include <vector>
 
@@ -30,8 +29,9 @@ public:
     double peak;    // FLOP per second around it, registers only
     bool counts;    // the witness was near its best on both sides
   };
-  /// Runs and times a slice between two witnesses.
-  Slice measure(llvm::function_ref<void()> slice);
+  /// A slice is what runs between these two.
+  void begin();
+  Slice end();
 
   /// The register-only peak, the median over all slices so far, in FLOP per second.
   double peak() const;
@@ -41,7 +41,8 @@ private:
   double peakLoop();
 
   int lanes;
-  double best = 0; // of the L1 loop
+  double best = 0;                              // of the L1 loop
+  double peakBefore = 0, before = 0, start = 0; // of the slice that runs
   std::vector<double> peaks;
   std::vector<float> operands;
 };
