@@ -67,7 +67,8 @@ public:
   Value index(int64_t value);
   Value number(double value);
   Value boolean(bool value);
-  Value add(Value x, Value y); // of floats: a sum whose order is free
+  // Of floats: a sum whose order is free, and which takes a product along without rounding it.
+  Value add(Value x, Value y);
   Value sub(Value x, Value y);
   Value mul(Value x, Value y);
   Value div(Value x, Value y);
