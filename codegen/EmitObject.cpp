@@ -101,9 +101,14 @@ Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target,
     for (Function &function : module)
       if (!function.isDeclaration())
         function.addFnAttr("reciprocal-estimates", "vec-divf:1");
-  if (!isGpu && form == CodeForm::Loops) // LLVM shies away from its widest registers by default
-    for (Function &function : module)
+  if (!isGpu && form == CodeForm::Loops)
+    for (Function &function : module) {
+      // LLVM shies away from its widest registers by default.
       function.addFnAttr("prefer-vector-width", std::to_string(32 * target.lanes));
+      // No memset for the 64 columns of a row: the C library's may take wider registers than ours, and with
+      // them the clock down.
+      function.addFnAttr("no-builtins");
+    }
   optimise(module, **machine, isGpu, kind == CodeKind::CheckedObject,
            !isGpu && form == CodeForm::Loops);
   SmallVector<char, 0> bytes;
