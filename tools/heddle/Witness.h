@@ -2,8 +2,10 @@
 //
 // A shared machine steals speed in spells that a register-only loop does not see. A timed slice counts
 // only if an L1-resident FMA loop of about 20 us, right before and right after it, reached 0.97 of its
-// own best. Times are thread CPU times. What a slice is divided by is the register-only FMA loop of the
-// same width, right before and right after it, too: the clock moves.
+// own best. That is per clock: the clock moves, and some kernels take it down by a tenth themselves, so
+// that no slice of theirs would ever count. A chain of multiplications tells it, which takes what its
+// latency is whatever the neighbours do. Times are thread CPU times. What a slice is divided by is the
+// register-only FMA loop of the same width, right before and right after it.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -39,10 +41,14 @@ public:
 private:
   double l1Loop();
   double peakLoop();
+  double clockLoop();
+  double perClock(double rate, double clock, double clockToo);
+  void learnBest();
 
   int lanes;
-  double best = 0;                              // of the L1 loop
+  double best = 0;                              // of the L1 loop, per clock
   double peakBefore = 0, before = 0, start = 0; // of the slice that runs
+  std::vector<double> rates;                    // of the L1 loop, per clock, where that was steady
   std::vector<double> peaks;
   std::vector<float> operands;
 };
