@@ -196,28 +196,35 @@ void RecurLoops::advance(ExprBuilder &scope, Value n) {
     forDepth(scope, [&](ExprBuilder &inner, Value d) {
       l.store(l.add(l.mul(at(decay, inner, d), l.load(z, d)), at(key, inner, d)), z, d);
     });
+  bool readsAlong = out && !body.readBefore; // while it is at hand
+  if (readsAlong)
+    forColumns(scope, [&](ExprBuilder &, Value j) { l.store(l.number(0), row, j); });
   forState(scope, [&](ExprBuilder &inner, Value d, Value j, Value place) {
-    Value before = l.load(S, place), k = at(key, inner, d), value = l.load(values, j);
+    Value before = l.load(S, place), k = at(key, inner, d), value = l.load(values, j), after;
     auto written = [&] {
       Value error = l.sub(value, l.load(known, j));
       return l.mul(l.mul(at(beta, inner, d), k), error);
     };
     if (body.rule == RecurRule::Delta) {
-      l.store(l.add(before, written()), S, place);
+      after = l.add(before, written());
     } else if (isMomentum) {
       Value moved = l.add(l.mul(at(inertia, inner, d), l.load(Z, place)), written());
       l.store(moved, Z, place);
-      l.store(l.add(l.mul(at(decay, inner, d), before), moved), S, place);
+      after = l.add(l.mul(at(decay, inner, d), before), moved);
     } else {
-      l.store(l.add(l.mul(at(decay, inner, d), before), l.mul(k, value)), S, place);
+      after = l.add(l.mul(at(decay, inner, d), before), l.mul(k, value));
     }
+    l.store(after, S, place);
+    if (readsAlong)
+      l.store(l.add(l.load(row, j), l.mul(at(query, inner, d), after)), row, j);
   });
 }
 
 void RecurLoops::read(ExprBuilder &scope) {
   if (!out)
     return;
-  sumDepth(scope, query, S, row);
+  if (body.readBefore)
+    sumDepth(scope, query, S, row);
   Value divisor;
   if (body.divide) {
     Value total = l.count(body.depth ? l.index(depth) : l.index(1), {l.number(0)},
