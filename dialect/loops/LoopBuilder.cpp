@@ -137,8 +137,7 @@ Value LoopBuilder::number(double value) {
 Value LoopBuilder::boolean(bool value) { return arith::ConstantIntOp::create(b, loc, value, 1); }
 Value LoopBuilder::add(Value x, Value y) {
   if (isa<FloatType>(x.getType()))
-    return arith::AddFOp::create(b, loc, x, y,
-                                 arith::FastMathFlags::reassoc | arith::FastMathFlags::contract);
+    return arith::AddFOp::create(b, loc, x, y, arith::FastMathFlags::reassoc);
   return arith::AddIOp::create(b, loc, x, y);
 }
 Value LoopBuilder::sub(Value x, Value y) {
@@ -148,8 +147,13 @@ Value LoopBuilder::sub(Value x, Value y) {
 }
 Value LoopBuilder::mul(Value x, Value y) {
   if (isa<FloatType>(x.getType()))
-    return arith::MulFOp::create(b, loc, x, y, arith::FastMathFlags::contract);
+    return arith::MulFOp::create(b, loc, x, y);
   return arith::MulIOp::create(b, loc, x, y);
+}
+Value LoopBuilder::addProduct(Value sum, Value x, Value y) {
+  Value product = arith::MulFOp::create(b, loc, x, y, arith::FastMathFlags::contract);
+  return arith::AddFOp::create(b, loc, sum, product,
+                               arith::FastMathFlags::reassoc | arith::FastMathFlags::contract);
 }
 Value LoopBuilder::div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
 Value LoopBuilder::remainder(Value x, Value y) {

@@ -67,10 +67,11 @@ public:
   Value index(int64_t value);
   Value number(double value);
   Value boolean(bool value);
-  // Of floats: a sum whose order is free, and which takes a product along without rounding it.
-  Value add(Value x, Value y);
+  Value add(Value x, Value y); // of floats: a sum whose order is free
   Value sub(Value x, Value y);
   Value mul(Value x, Value y);
+  /// sum + x y of floats, rounded once where the machine can.
+  Value addProduct(Value sum, Value x, Value y);
   Value div(Value x, Value y);
   Value remainder(Value x, Value y); // of integers, x from 0, y taken as 1 if it is less
   Value least(Value x, Value y);     // of integers

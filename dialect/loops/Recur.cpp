@@ -121,8 +121,8 @@ void RecurLoops::forState(
 void RecurLoops::sumDepth(ExprBuilder &scope, const Operand &operand, Value memory, Value into) {
   forColumns(scope, [&](ExprBuilder &, Value j) { l.store(l.number(0), into, j); });
   forState(scope, [&](ExprBuilder &inner, Value d, Value j, Value place) {
-    Value term = l.mul(at(operand, inner, d), l.load(memory, place));
-    l.store(l.add(l.load(into, j), term), into, j);
+    Value sum = l.load(into, j), factor = at(operand, inner, d);
+    l.store(l.addProduct(sum, factor, l.load(memory, place)), into, j);
   });
 }
 
@@ -201,22 +201,21 @@ void RecurLoops::advance(ExprBuilder &scope, Value n) {
     forColumns(scope, [&](ExprBuilder &, Value j) { l.store(l.number(0), row, j); });
   forState(scope, [&](ExprBuilder &inner, Value d, Value j, Value place) {
     Value before = l.load(S, place), k = at(key, inner, d), value = l.load(values, j), after;
-    auto written = [&] {
-      Value error = l.sub(value, l.load(known, j));
-      return l.mul(l.mul(at(beta, inner, d), k), error);
-    };
+    auto error = [&] { return l.sub(value, l.load(known, j)); };
+    auto step = [&] { return l.mul(at(beta, inner, d), k); };
     if (body.rule == RecurRule::Delta) {
-      after = l.add(before, written());
+      after = l.addProduct(before, step(), error());
     } else if (isMomentum) {
-      Value moved = l.add(l.mul(at(inertia, inner, d), l.load(Z, place)), written());
+      Value kept = l.mul(at(inertia, inner, d), l.load(Z, place));
+      Value moved = l.add(kept, l.mul(step(), error()));
       l.store(moved, Z, place);
       after = l.add(l.mul(at(decay, inner, d), before), moved);
     } else {
-      after = l.add(l.mul(at(decay, inner, d), before), l.mul(k, value));
+      after = l.addProduct(l.mul(at(decay, inner, d), before), k, value);
     }
     l.store(after, S, place);
     if (readsAlong)
-      l.store(l.add(l.load(row, j), l.mul(at(query, inner, d), after)), row, j);
+      l.store(l.addProduct(l.load(row, j), at(query, inner, d), after), row, j);
   });
 }
 
