@@ -1,9 +1,9 @@
 //===- BenchCommand.cpp - heddle bench: a spec against the peak of this machine -----------------===//
 //
 // One thread is measured item by item, each slice of at most 0.6 ms between two witnesses (Witness.h): short
-// items are grouped, and long ones cut where they come to another page of a tensor (Tripwires.h). Tensors lie
-// in large pages if the system has them. A fraction is useful FLOP per second over the FMA peak of the same
-// instruction set around the slice. With more threads whole calls are timed.
+// items are grouped, and long ones cut where they come to another page of a tensor (Tripwires.h). A fraction is
+// useful FLOP per second over the FMA peak of the same instruction set around the slice. With more threads
+// whole calls are timed.
 //
 //===----------------------------------------------------------------------------------------===//
 

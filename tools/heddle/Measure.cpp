@@ -92,8 +92,8 @@ private:
   char *workspace, *scratch;
 };
 
-/// Cuts of items that are too long: on their way through the smallest tensor that has pages enough. The others keep
-/// their large pages.
+/// Cuts of items that are too long: on their way through the smallest tensor that has pages enough, so that the least
+/// is touched of how their memory is mapped.
 Tripwires tripwires(Timer &timer, const std::vector<Group> &groups,
                     std::vector<HostTensor> &tensors) {
   double seconds = 0;

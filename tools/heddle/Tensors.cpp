@@ -119,8 +119,6 @@ HostTensor::HostTensor(const SpecTensor &spec, std::vector<int64_t> sizes, Layou
       mmap(nullptr, length + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED)
     report_bad_alloc_error("no memory for a tensor");
-  // As numpy does: a walk through page tables for every 4 KB is the machine's time, not the kernel's.
-  madvise(start, length, MADV_HUGEPAGE);
   char *guard = static_cast<char *>(start) + length;
   mprotect(guard, page, PROT_NONE);
   memory = std::unique_ptr<char, Unmap>(guard - numBytes,
