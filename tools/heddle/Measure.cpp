@@ -15,10 +15,7 @@ using namespace heddle;
 
 namespace {
 /// What is timed as one slice, in every round.
-struct Part {
-  std::vector<double> cycles; // seconds x peak of counted slices
-  std::vector<double> seconds;
-};
+using Part = std::vector<Witness::Slice>;
 
 /// A run of consecutive items of a stage: one part, or, if one item takes too long for that, several.
 struct Group {
@@ -118,16 +115,9 @@ void measureItems(Timer timer, std::vector<HostTensor> &tensors, Witness &witnes
   auto round = [&](Group &group) {
     size_t number = 0;
     auto end = [&] {
-      Witness::Slice slice = witness.end();
       if (number == group.parts.size())
         group.parts.emplace_back();
-      Part &part = group.parts[number++];
-      ++result.slices;
-      if (!slice.counts)
-        return;
-      ++result.counted;
-      part.cycles.push_back(slice.seconds * slice.peak);
-      part.seconds.push_back(slice.seconds);
+      group.parts[number++].push_back(witness.end());
     };
     auto begin = [&] { witness.begin(); };
     auto whole = [&] {
@@ -137,51 +127,62 @@ void measureItems(Timer timer, std::vector<HostTensor> &tensors, Witness &witnes
     };
     group.seconds > longest ? wires.run(whole, end, begin) : whole();
   };
+  auto counts = [&](const Witness::Slice &slice) { return witness.counts(slice); };
   // On a busy machine a part of the call may need more tries.
   auto covered = [&] {
-    return all_of(groups, [](const Group &group) {
-      return all_of(group.parts, [](const Part &part) { return !part.cycles.empty(); });
+    return all_of(groups, [&](const Group &group) {
+      return all_of(group.parts, [&](const Part &part) { return any_of(part, counts); });
     });
   };
   for (double start = wall();
        wall() - start < seconds || (!covered() && wall() - start < 4 * seconds);)
     for_each(groups, round);
-  for (const Group &group : groups)
-    result.parts += int64_t(group.parts.size());
-  if (!covered()) {
-    result.counted = 0; // a part of the call was never undisturbed
-    return;
-  }
+  bool isCovered = covered(); // else a part of the call was never undisturbed, and nothing counts
   double cycles = 0, best = 0;
   for (const Group &group : groups)
     for (const Part &part : group.parts) {
-      cycles += median(part.cycles);
-      best += *std::min_element(part.seconds.begin(), part.seconds.end()) * witness.peak();
-      result.seconds += median(part.seconds);
+      ++result.parts;
+      result.slices += int64_t(part.size());
+      if (!isCovered)
+        continue;
+      std::vector<double> times, products; // seconds, and seconds x peak
+      for (const Witness::Slice &slice : make_filter_range(part, counts)) {
+        times.push_back(slice.seconds);
+        products.push_back(slice.seconds * slice.peak);
+      }
+      result.counted += int64_t(times.size());
+      cycles += median(products);
+      best += *std::min_element(times.begin(), times.end()) * witness.peak();
+      result.seconds += median(times);
     }
+  if (!isCovered)
+    return;
   result.medianFraction = result.useful / cycles;
   result.bestFraction = result.useful / best;
 }
 
 void measureCalls(Kernel &kernel, const Kernel::Call &call, Witness &witness, double seconds,
                   Measurement &result) {
-  std::vector<double> cycles, times;
-  result.parts = 1;
+  std::vector<Witness::Slice> calls;
+  auto counts = [&](const Witness::Slice &slice) { return witness.counts(slice); };
   kernel.start(call);
   for (double start = wall();
-       wall() - start < seconds || (cycles.empty() && wall() - start < 4 * seconds);) {
+       wall() - start < seconds || (none_of(calls, counts) && wall() - start < 4 * seconds);) {
     witness.begin();
     double begin = wall();
     kernel.start(call);
     double time = wall() - begin;
-    Witness::Slice slice = witness.end();
-    ++result.slices;
-    if (!slice.counts)
-      continue;
-    ++result.counted;
-    cycles.push_back(time * slice.peak * kernel.threads);
-    times.push_back(time);
+    calls.push_back(witness.end());
+    calls.back().seconds = time;
   }
+  std::vector<double> cycles, times;
+  for (const Witness::Slice &slice : make_filter_range(calls, counts)) {
+    cycles.push_back(slice.seconds * slice.peak * kernel.threads);
+    times.push_back(slice.seconds);
+  }
+  result.parts = 1;
+  result.slices = int64_t(calls.size());
+  result.counted = int64_t(times.size());
   if (cycles.empty())
     return;
   result.seconds = median(times);

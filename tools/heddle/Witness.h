@@ -20,6 +20,23 @@ namespace heddle {
 /// Seconds of CPU time of the calling thread.
 double threadSeconds();
 
+/// What a loop reaches per clock, and when that is its best.
+class LoopRates {
+public:
+  /// The rate per clock, which two chains tell beside the loop: an interrupt makes one of them less.
+  double add(double rate, double clock, double clockToo);
+  /// At least 0.97 of the best of all so far, if that is known. Where both chains were held up a rate looks too
+  /// good; so the best is the 0.97 quantile, and only where rates are flat below it: a loop that is
+  /// disturbed nearly always has none.
+  bool isBest(double perClock) const { return best > 0 && perClock >= nearBest * best; }
+
+private:
+  // Over the quantile rates are flat for another 0.5 %.
+  static constexpr double nearBest = 0.975;
+  std::vector<double> rates; // where the clock was steady
+  double best = 0;           // 0: not known
+};
+
 /// Measures slices against the FMA peak of `lanes` f32 (8: AVX2, 16: AVX-512), which the machine must
 /// have.
 class Witness {
@@ -29,11 +46,13 @@ public:
   struct Slice {
     double seconds; // of the slice
     double peak;    // FLOP per second around it, registers only
-    bool counts;    // the witness was near its best on both sides
+    double l1;      // of the L1 loop, per clock, the worse of both sides
   };
   /// A slice is what runs between these two.
   void begin();
   Slice end();
+  /// By the best known now: what was counted early may count no more.
+  bool counts(const Slice &slice) const { return l1Rates.isBest(slice.l1); }
 
   /// The register-only peak, the median over all slices so far, in FLOP per second.
   double peak() const;
@@ -42,13 +61,10 @@ private:
   double l1Loop();
   double peakLoop();
   double clockLoop();
-  double perClock(double rate, double clock, double clockToo);
-  void learnBest();
 
   int lanes;
-  double best = 0;                              // of the L1 loop, per clock
+  LoopRates l1Rates;
   double peakBefore = 0, before = 0, start = 0; // of the slice that runs
-  std::vector<double> rates;                    // of the L1 loop, per clock, where that was steady
   std::vector<double> peaks;
   std::vector<float> operands;
 };
