@@ -4,6 +4,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <stdatomic.h>
 
 /* The registers that the operating system saves: bits 1, 2 for AVX, 5 to 7 for AVX-512. */
 static uint64_t saved_state(void) {
@@ -14,7 +15,7 @@ static uint64_t saved_state(void) {
 
 static int all(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
 
-int heddle_cpu_level(void) {
+static int read_level(void) {
   uint32_t a, b, c, d, b7, c7, d7, c81;
   if (!__get_cpuid(1, &a, &b, &c, &d))
     return 1;
@@ -36,6 +37,17 @@ int heddle_cpu_level(void) {
   if ((state & 0xe6) != 0xe6 || !all(b7, 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31))
     return 3;
   return 4;
+}
+
+/* Asked once: a hypervisor answers cpuid itself, which takes longer than a short call. */
+int heddle_cpu_level(void) {
+  static atomic_int known; /* 0: not yet */
+  int level = atomic_load_explicit(&known, memory_order_relaxed);
+  if (!level) {
+    level = read_level();
+    atomic_store_explicit(&known, level, memory_order_relaxed);
+  }
+  return level;
 }
 #else
 int heddle_cpu_level(void) { return 0; }

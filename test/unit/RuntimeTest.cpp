@@ -301,6 +301,17 @@ TEST(Pool, refusesNonsense) {
   EXPECT_EQ(heddle_pool_create(1 << 20), nullptr);
 }
 
+#if defined(__x86_64__)
+TEST(CpuLevel, isWhatTheCompilersLibraryFinds) {
+  int level = __builtin_cpu_supports("x86-64-v4")   ? 4
+              : __builtin_cpu_supports("x86-64-v3") ? 3
+              : __builtin_cpu_supports("x86-64-v2") ? 2
+                                                    : 1;
+  for (int call = 0; call < 2; ++call) // the second is answered from memory
+    EXPECT_EQ(heddle_cpu_level(), level);
+}
+#endif
+
 TEST(Error, isOfItsThread) {
   heddle_kernel_run(&kernel, nullptr);
   std::string mine = heddle_last_error(), other = "x";
