@@ -47,6 +47,18 @@ TEST_F(TripwiresTest, StopOnceAtEachCutInEveryRun) {
   EXPECT_EQ(told, "()2()3");
 }
 
+TEST_F(TripwiresTest, ThinnedLeaveOneOfSome) {
+  Tripwires wires(memory, bytes, 8);
+  wires.thin(4);
+  ASSERT_EQ(wires.count(), 1);
+  run(wires);
+  EXPECT_EQ(told, "01()23");
+  wires.thin(1);
+  EXPECT_EQ(wires.count(), 1);
+  wires.thin(2);
+  EXPECT_EQ(wires.count(), 0);
+}
+
 TEST_F(TripwiresTest, NoMoreThanPages) {
   EXPECT_EQ(Tripwires(memory, bytes, 100).count(), 7);
   EXPECT_EQ(Tripwires(memory + 64, bytes - 64, 100).count(), 7);

@@ -46,6 +46,16 @@ Tripwires::Tripwires(char *memory, int64_t bytes, int64_t parts) {
   }
 }
 
+void Tripwires::thin(int64_t every) {
+  std::vector<char *> left;
+  for (size_t i = 0; i < pages.size(); ++i)
+    if ((int64_t(i) + 1) % every == 0)
+      left.push_back(pages[i]);
+    else
+      madvise(pages[i], size_t(pageBytes()), MADV_DODUMP); // joined again
+  pages = std::move(left);
+}
+
 void Tripwires::run(llvm::function_ref<void()> body, llvm::function_ref<void()> stop,
                     llvm::function_ref<void()> resume) {
   Running here{pages, stop, resume, {}};

@@ -21,6 +21,8 @@ public:
   Tripwires(char *memory, int64_t bytes, int64_t parts);
 
   int64_t count() const { return int64_t(pages.size()); }
+  /// Leaves one wire of `every`.
+  void thin(int64_t every);
 
   /// Runs `body`. At the first touch of each wire come `stop` and, with the wire out of the way, `resume`; then
   /// `body` goes on. All in this thread, one run at a time. Other faults go where they went before.
