@@ -89,6 +89,7 @@ MUTANTS = [
     Mutant("disturbed slices have a best", "tools/heddle/Witness.cpp", "best = quantile(0.88) >= 0.98 * high ? high : 0;", "best = high;", "{build}/bin/test_bench"),
     Mutant("a wire stops twice", "tools/heddle/Tripwires.cpp", "      return; // what faulted", "      running->stop(), running->resume();\n      return; // what faulted",
            "{build}/bin/test_bench"),
+    Mutant("keys of all queries are fetched for one", "codegen/cpu/Ahead.cpp", "if (!isOneInteger(size) && !llvm::is_contained(rows, number))", "if (false)", LIT + "rows-ahead"),
     Mutant("tanh is 1 too early", "codegen/PreciseMath.cpp", "std::pair(10, arith", "std::pair(6, arith", LIT + "math-functions"),
     Mutant("exp beyond its range is no number", "codegen/cpu/Exp2.cpp", "arith::CmpFPredicate::OLT, size, splat(127));", "arith::CmpFPredicate::OLT, size, splat(256));",
            LIT + "exp-range"),

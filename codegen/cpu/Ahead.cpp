@@ -9,12 +9,16 @@
 //   part of the keys beside the queries, for the items of a packed sequence read its keys only.
 // - A loop over the chunks of a recurrence reads and writes all it has once. Each fetches the one behind it.
 //
+// Plain loops that no other item repeats fetch row by row what comes some turns later.
+//
 //===----------------------------------------------------------------------------------------===//
 
 #include "codegen/cpu/Emitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include <set>
 
 using namespace mlir;
 using namespace heddle::attn;
@@ -29,6 +33,10 @@ static constexpr int64_t longSpan = 4, shortSpan = 2;
 // Steps of one turn of a loop, which fetches a row.
 static constexpr int64_t maxTurn = 16;
 
+// Turns of a plain loop between a hint and its row, 0.2 us or more. Fewer come too late from memory; more push each
+// other out of L1.
+static constexpr int64_t turnsAhead = 8;
+
 /// Elements of a line of memory.
 static int64_t lineOf(Type element) { return 64 * 8 / element.getIntOrFloatBitWidth(); }
 
@@ -37,7 +45,7 @@ int64_t heddle::cpu::linesOf(const NextRows &rows) {
 }
 void Emitter::fetchLine(const NextRows &rows, Value row, int64_t number) {
   Value place = address(row, index(number * lineOf(rows.element)), rows.element);
-  LLVM::Prefetch::create(b, place, /*rw=*/rows.write, /*hint=*/2, /*cache=*/1);
+  LLVM::Prefetch::create(b, place, /*rw=*/rows.write, /*hint=*/rows.soon ? 3 : 2, /*cache=*/1);
 }
 
 Value Emitter::rowOf(const NextRows &rows, Value r) {
@@ -158,6 +166,98 @@ void Emitter::fetchPart(scf::ForOp source, Value number) {
   b.setInsertionPointToStart(branch.thenBlock());
   for (const Ahead &one : ahead)
     fetchRows(rowsAhead(one, from, size));
+}
+
+//===--- By plain loops ----------------------------------------------------------------------===//
+
+/// Whether `value` is the number of the turn of `loop`, or a sum or a difference of what was there before it and that.
+static bool isOfTurn(Value value, scf::ForOp loop) {
+  Value turn = loop.getInductionVar();
+  if (value == turn)
+    return true;
+  Operation *op = value.getDefiningOp();
+  return isa_and_nonnull<arith::AddIOp, arith::SubIOp>(op) && op->getOperand(1) == turn &&
+         loop.isDefinedOutsideOfLoop(op->getOperand(0));
+}
+
+/// How many elements of the last axis a turn of `loop` touches, if a loop in it goes over them; else 0.
+static int64_t widthOf(Value last, scf::ForOp loop) {
+  auto argument = dyn_cast<BlockArgument>(last);
+  auto inner = argument ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()) : nullptr;
+  bool goesOver = inner && inner != loop && last == inner.getInductionVar();
+  return goesOver ? getConstantIntValue(inner.getUpperBound()).value_or(0) : 0;
+}
+
+/// Whether these are of one row in each turn of `loop`, and of another one in every turn and item.
+static bool isOwnRow(ValueRange indices, scf::ForOp loop) {
+  if (llvm::count_if(indices, [&](Value i) { return isOfTurn(i, loop); }) != 1)
+    return false;
+  ValueRange rows = indices.drop_back(widthOf(indices.back(), loop) ? 1 : 0);
+  if (!llvm::all_of(rows,
+                    [&](Value i) { return isOfTurn(i, loop) || loop.isDefinedOutsideOfLoop(i); }))
+    return false;
+  auto grid = loop->getParentOfType<scf::ForallOp>();
+  for (auto [size, number] : llvm::zip(grid.getMixedUpperBound(), grid.getInductionVars()))
+    if (!isOneInteger(size) && !llvm::is_contained(rows, number))
+      return false;
+  // What a turn of a loop around it gave it.
+  for (auto around = loop->getParentOfType<scf::ForOp>(); around;
+       around = around->getParentOfType<scf::ForOp>())
+    if (llvm::none_of(rows, [&](Value i) {
+          Operation *sum = isOfTurn(i, loop) ? i.getDefiningOp() : nullptr;
+          Value given = sum ? sum->getOperand(0) : i;
+          return given != loop.getInductionVar() && !around.isDefinedOutsideOfLoop(given);
+        }))
+      return false;
+  return true;
+}
+
+/// In a plain loop: hints of the rows of a turn to come. One without a loop in it would lose its vectors by them.
+void Emitter::fetchTurn(scf::ForOp loop) {
+  if (!loop->getParentOfType<scf::ForallOp>() || getConstantIntValue(loop.getUpperBound()) ||
+      loop.getBody()->getOps<scf::ForOp>().empty())
+    return;
+  Value turn = plus(scalars.lookup(loop.getInductionVar()), turnsAhead);
+  auto place = [&](Value i) -> Value {
+    if (!isOfTurn(i, loop))
+      return scalars.lookup(i);
+    Operation *sum = i.getDefiningOp();
+    if (!sum)
+      return turn;
+    Value before = scalars.lookup(sum->getOperand(0));
+    if (isa<arith::SubIOp>(sum))
+      return arith::SubIOp::create(b, before, turn);
+    return arith::AddIOp::create(b, before, turn);
+  };
+  std::set<std::pair<void *, std::vector<void *>>> seen;
+  auto fetch = [&](Value root, ValueRange indices, bool write) {
+    auto found = memories.find(root);
+    if (found == memories.end() || root.getDefiningOp<memref::AllocaOp>() || indices.empty() ||
+        !isOwnRow(indices, loop))
+      return;
+    const Memory &memory = found->second;
+    int64_t width = widthOf(indices.back(), loop);
+    ValueRange rows = indices.drop_back(width ? 1 : 0);
+    std::vector<void *> key;
+    Value at = index(0);
+    for (auto [i, stride] : llvm::zip(rows, memory.strides)) {
+      key.push_back(i.getAsOpaquePointer());
+      at = plus(at, arith::MulIOp::create(b, place(i), stride));
+    }
+    if (!seen.insert({root.getAsOpaquePointer(), key}).second)
+      return;
+    Type element = memory.type.getElementType();
+    NextRows next{address(memory.base, at, element), index(0), element,      /*count=*/1,
+                  std::max<int64_t>(width, 1),       write,    /*soon=*/true};
+    for (int64_t number = 0; number < linesOf(next); ++number)
+      fetchLine(next, next.place, number);
+  };
+  loop.getBody()->walk([&](Operation *op) {
+    if (auto load = dyn_cast<memref::LoadOp>(op))
+      fetch(load.getMemRef(), load.getIndices(), /*write=*/false);
+    else if (auto store = dyn_cast<memref::StoreOp>(op))
+      fetch(store.getMemRef(), store.getIndices(), /*write=*/true);
+  });
 }
 
 //===--- By products -------------------------------------------------------------------------===//

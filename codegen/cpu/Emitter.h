@@ -66,8 +66,9 @@ struct NextRows {
   Type element;
   int64_t count, width;
   bool write;
-  Value from = {};  // the row that a register tile begins with
-  int64_t span = 0; // steps of a product between two of their lines
+  bool soon = false; // into L1, else L2
+  Value from = {};   // the row that a register tile begins with
+  int64_t span = 0;  // steps of a product between two of their lines
 };
 
 /// Lines of memory of a row.
@@ -162,6 +163,7 @@ private:
   void lookAhead(const Access &access, int64_t rows, bool write);
   void lookAheadOfChunk(attn::LoadOp op, const Access &access, int64_t rows);
   void fetchPart(scf::ForOp source, Value number);
+  void fetchTurn(scf::ForOp loop);
   SharedRows takeDue(attn::ContractOp op);
   std::optional<NextRows> shareOf(const SharedRows &shared, Value column, int64_t tilesOfColumn);
   Value rowOfTile(const SharedRows &shared, const NextRows &rows, Value tile);

@@ -131,6 +131,7 @@ LogicalResult Emitter::emitFor(scf::ForOp op) {
     if (home.kind == Storage::None)
       scalars.map(op.getRegionIterArg(i), loop.getRegionIterArg(scalar++));
   fetchPart(op, loop.getInductionVar());
+  fetchTurn(op);
   if (failed(emitBlock(*op.getBody())))
     return failure();
   payDue(*op.getBody());
