@@ -34,6 +34,7 @@ CAUSAL, FULL = changed(load("softmax/causal.json")), changed(load("softmax/full.
 HEAD = "B=1,H=1,Hkv=1,N=2048,M=2048,D=64"
 HEADS = "B=1,H=4,Hkv=4,N=2048,M=2048,D=64"
 TOKENS = "B=1,H=4,N=1024,D=64,Dv=64"  # a head is an item, and a slice at most 0.6 ms
+MANY_TOKENS = "B=1,H=1,N=65536,D=64,Dv=64"
 
 
 def window(keys: int) -> dict:
@@ -69,6 +70,7 @@ def sources() -> dict:
 
 
 NORM = "k[b, h, t, d] * rsqrt(dot(k[b, h, t, :], k[b, h, t, :]) + 0.000001)"
+DELTA = recur(decay="exp(g[b, h, t])", rule="delta", beta="beta[b, h, t]", key=NORM)
 PREFIX = {"heddle": 1, "name": "prefix_softmax", "dims": {"H": "any", "N": "any", "D": 64},
           "tensors": {"q": {"dims": ["H", "D"], "type": "f32"}, "k": {"dims": ["H", "N", "D"], "type": "f32"}, "v": {"dims": ["H", "N", "D"], "type": "f32"}},
           "steps": [{"attend": {"index": ["h < H", "q_idx < N"], "query": "q[h, d]", "key": "k[h, kv_idx, d]", "value": "v[h, kv_idx, e]", "mask": "causal"},
@@ -109,11 +111,14 @@ CASES = [
     ("weights by class", CLASSES, HEAD, (1.25, 1.25), "causal", 1),
     ("recur per token", recur(decay="exp(g[b, h, t])"), TOKENS, (0.60, 0.60), None, 1),
     ("recur per channel", recur(decay="exp(c[b, h, t, d])"), TOKENS, (0.40, 0.40), None, 1),
-    ("gated delta", recur(decay="exp(g[b, h, t])", rule="delta", beta="beta[b, h, t]", key=NORM), TOKENS, (0.30, 0.30), None, 1),
+    ("gated delta", DELTA, TOKENS, (0.30, 0.30), None, 1),
     ("recur per token, N = 4k", recur(decay="exp(g[b, h, t])"), TOKENS.replace("1024", "4096"), (1.08, 1.08), "recur per token", 4),
-    ("recur per token, N = 64k", recur(decay="exp(g[b, h, t])"), "B=1,H=1,N=65536,D=64,Dv=64", (1.08, 1.08), "recur per token", 16),
+    ("recur per token, N = 64k", recur(decay="exp(g[b, h, t])"), MANY_TOKENS, (1.08, 1.08), "recur per token", 16),
+    ("recur per channel, N = 64k", recur(decay="exp(c[b, h, t, d])"), MANY_TOKENS, (1.08, 1.08), "recur per channel", 16),
+    ("gated delta, N = 64k", DELTA, MANY_TOKENS, (1.08, 1.08), "gated delta", 16),
     ("prefix softmax, N = 4k", PREFIX, "H=1,N=4096", None, None, 1),
-    ("prefix softmax, N = 8k", PREFIX, "H=1,N=8192", (1.10, 1.10), "prefix softmax, N = 4k", 2),
+    ("prefix softmax, N = 64k", PREFIX, "H=1,N=65536", (1.10, 1.10), "prefix softmax, N = 4k", 16),
+    ("prefix scan over causal, N = 64k", PREFIX, "H=1,N=65536", (0.10, 0.10), "causal", 32 * 32),
     ("int8 keys and values", INT8, HEAD, (1.11, 1.11), "dense", 1),
     ("skipped heads, 50 %", SKIPPED, HEADS, (0.62, 0.62), "causal", 4),
 ]
