@@ -41,14 +41,14 @@ TEST(WitnessTest, AnInterruptOfAChainIsNoLowerClock) {
 }
 
 TEST(WitnessTest, FewThatLookTooGoodDoNotHideTheOthers) {
-  LoopRates rates = ratesOf(2000, 0.04, 150);
+  LoopRates rates = ratesOf(2000, 0.02, 150);
   EXPECT_TRUE(rates.isBest(100));
   EXPECT_FALSE(rates.isBest(96.9));
 }
 
 TEST(WitnessTest, WhatIsMostlyDisturbedHasNoBest) {
-  EXPECT_FALSE(ratesOf(2000, 0.94, 60).isBest(100));
-  EXPECT_FALSE(ratesOf(2000, 0.94, 60).isBest(60));
+  EXPECT_FALSE(ratesOf(2000, 0.95, 60).isBest(100));
+  EXPECT_FALSE(ratesOf(2000, 0.95, 60).isBest(60));
   EXPECT_FALSE(ratesOf(2000, 0.7, 60).isBest(60));
   EXPECT_TRUE(ratesOf(2000, 0.7, 60).isBest(100));
 }

@@ -107,8 +107,8 @@ double LoopRates::add(double rate, double clock, double clockToo) {
         std::nth_element(rates.begin(), place, rates.end());
         return *place;
       };
-      double high = quantile(0.95);
-      best = quantile(0.88) >= 0.98 * high ? high : 0;
+      double high = quantile(0.97);
+      best = quantile(0.9) >= 0.98 * high ? high : 0;
     }
   }
   return rate / faster;

@@ -25,8 +25,8 @@ class LoopRates {
 public:
   /// The rate per clock, which two chains tell beside the loop: an interrupt makes one of them less.
   double add(double rate, double clock, double clockToo);
-  /// At least 0.97 of the best of all so far, if that is known. Where the clock moved, or both chains were held up,
-  /// a rate looks too good; so the best is the 0.95 quantile, and only where rates are flat below it: a loop that is
+  /// At least 0.97 of the best of all so far, if that is known. Where both chains were held up a rate looks too
+  /// good; so the best is the 0.97 quantile, and only where rates are flat below it: a loop that is
   /// disturbed nearly always has none.
   bool isBest(double perClock) const { return best > 0 && perClock >= nearBest * best; }
 
