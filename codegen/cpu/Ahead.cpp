@@ -18,7 +18,6 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include <set>
 
 using namespace mlir;
 using namespace heddle::attn;
@@ -33,9 +32,10 @@ static constexpr int64_t longSpan = 4, shortSpan = 2;
 // Steps of one turn of a loop, which fetches a row.
 static constexpr int64_t maxTurn = 16;
 
-// Turns of a plain loop between a hint and its row, 0.2 us or more. Fewer come too late from memory; more push each
-// other out of L1.
+// Turns of a plain loop between a hint and its row: the shortest take 25 ns, and at 16 rows push each other out of L1.
 static constexpr int64_t turnsAhead = 8;
+// Lines of the longest row that is hinted at: each is an instruction in every turn.
+static constexpr int64_t maxLines = 16;
 
 /// Elements of a line of memory.
 static int64_t lineOf(Type element) { return 64 * 8 / element.getIntOrFloatBitWidth(); }
@@ -229,7 +229,7 @@ void Emitter::fetchTurn(scf::ForOp loop) {
       return arith::SubIOp::create(b, before, turn);
     return arith::AddIOp::create(b, before, turn);
   };
-  std::set<std::pair<void *, std::vector<void *>>> seen;
+  SmallVector<Values> seen; // memory and rows
   auto fetch = [&](Value root, ValueRange indices, bool write) {
     auto found = memories.find(root);
     if (found == memories.end() || root.getDefiningOp<memref::AllocaOp>() || indices.empty() ||
@@ -238,17 +238,18 @@ void Emitter::fetchTurn(scf::ForOp loop) {
     const Memory &memory = found->second;
     int64_t width = widthOf(indices.back(), loop);
     ValueRange rows = indices.drop_back(width ? 1 : 0);
-    std::vector<void *> key;
-    Value at = index(0);
-    for (auto [i, stride] : llvm::zip(rows, memory.strides)) {
-      key.push_back(i.getAsOpaquePointer());
-      at = plus(at, arith::MulIOp::create(b, place(i), stride));
-    }
-    if (!seen.insert({root.getAsOpaquePointer(), key}).second)
-      return;
+    Values key{root};
+    llvm::append_range(key, rows);
     Type element = memory.type.getElementType();
-    NextRows next{address(memory.base, at, element), index(0), element,      /*count=*/1,
-                  std::max<int64_t>(width, 1),       write,    /*soon=*/true};
+    NextRows next{/*place=*/{}, index(0),     element, 1, std::max<int64_t>(width, 1),
+                  write,        /*soon=*/true};
+    if (linesOf(next) > maxLines || llvm::is_contained(seen, key))
+      return;
+    seen.push_back(key);
+    Value at = index(0);
+    for (auto [i, stride] : llvm::zip(rows, memory.strides))
+      at = plus(at, arith::MulIOp::create(b, place(i), stride));
+    next.place = address(memory.base, at, element);
     for (int64_t number = 0; number < linesOf(next); ++number)
       fetchLine(next, next.place, number);
   };
