@@ -18,7 +18,7 @@ double heddle::threadSeconds() {
 
 namespace {
 // Twelve chains of FMAs hide the latency of any machine here; assembly, so that no compiler folds them.
-constexpr long peakSteps = 20000, l1Steps = 96, depth = 64, clockSteps = 10000;
+constexpr long peakSteps = 20000, l1Steps = 96, clockSteps = 10000;
 
 #if defined(__x86_64__)
 #define CHAIN(i) asm volatile("vfmadd213ps %2, %1, %0" : "+v"(a[i]) : "v"(x), "v"(y));
@@ -45,17 +45,18 @@ __attribute__((target("avx512f"), noinline)) void peak16() {
     asm volatile("" ::"v"(v));
 }
 
-// 4 broadcast rows by 3 registers of lanes, operands in L1: what the kernels' products do.
+// 3 broadcast rows by 3 registers of lanes, operands in L1: what the kernels' products do. With a fourth row the
+// compiler keeps a sum in memory.
 __attribute__((target("avx2,fma"), noinline)) void tile8(const float *rows, const float *lanes,
                                                          long steps) {
-  __m256 acc[4][3] = {};
+  __m256 acc[3][3] = {};
   for (long r = 0; r < steps; ++r)
-    for (long k = 0; k < depth; ++k) {
+    for (long k = 0; k < Witness::depth; ++k) {
       __m256 b[3];
       for (int v = 0; v < 3; ++v)
         b[v] = _mm256_loadu_ps(lanes + (k * 3 + v) * 8);
-      for (int i = 0; i < 4; ++i) {
-        __m256 x = _mm256_set1_ps(rows[i * depth + k]);
+      for (int i = 0; i < 3; ++i) {
+        __m256 x = _mm256_set1_ps(rows[i * Witness::depth + k]);
         for (int v = 0; v < 3; ++v)
           acc[i][v] = _mm256_fmadd_ps(x, b[v], acc[i][v]);
       }
@@ -69,12 +70,12 @@ __attribute__((target("avx512f"), noinline)) void tile16(const float *rows, cons
                                                          long steps) {
   __m512 acc[8][3] = {};
   for (long r = 0; r < steps; ++r)
-    for (long k = 0; k < depth; ++k) {
+    for (long k = 0; k < Witness::depth; ++k) {
       __m512 b[3];
       for (int v = 0; v < 3; ++v)
         b[v] = _mm512_loadu_ps(lanes + (k * 3 + v) * 16);
       for (int i = 0; i < 8; ++i) {
-        __m512 x = _mm512_set1_ps(rows[i * depth + k]);
+        __m512 x = _mm512_set1_ps(rows[i * Witness::depth + k]);
         for (int v = 0; v < 3; ++v)
           acc[i][v] = _mm512_fmadd_ps(x, b[v], acc[i][v]);
       }
@@ -114,7 +115,8 @@ double LoopRates::add(double rate, double clock, double clockToo) {
   return rate / faster;
 }
 
-Witness::Witness(int lanes) : lanes(lanes), operands(8 * depth + depth * 3 * 16, 0.5f) {
+Witness::Witness(int lanes) : lanes(lanes) {
+  operands.fill(0.5f);
   assert((lanes == 8 || lanes == 16) && "a width of this machine");
   for (int i = 0; i < 150; ++i) { // its best must be known before a slice is judged
     begin();
@@ -125,7 +127,7 @@ Witness::Witness(int lanes) : lanes(lanes), operands(8 * depth + depth * 3 * 16,
 
 double Witness::l1Loop() {
   const float *rows = operands.data(), *values = rows + 8 * depth;
-  int height = lanes == 16 ? 8 : 4;
+  int height = lanes == 16 ? 8 : 3;
   auto run = [&](long steps) {
     lanes == 16 ? tile16(rows, values, steps) : tile8(rows, values, steps);
   };

@@ -12,6 +12,7 @@
 #ifndef HEDDLE_TOOLS_WITNESS_H
 #define HEDDLE_TOOLS_WITNESS_H
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -41,6 +42,7 @@ private:
 /// have.
 class Witness {
 public:
+  static constexpr int depth = 64; // of the L1 loop's products
   explicit Witness(int lanes);
 
   struct Slice {
@@ -66,7 +68,7 @@ private:
   LoopRates l1Rates;
   double peakBefore = 0, before = 0, start = 0; // of the slice that runs
   std::vector<double> peaks;
-  std::vector<float> operands;
+  alignas(64) std::array<float, depth * (8 + 3 * 16)> operands; // rows, then registers of lanes
 };
 
 } // namespace heddle
