@@ -44,6 +44,15 @@ TEST(WitnessTest, FewThatLookTooGoodDoNotHideTheOthers) {
   LoopRates rates = ratesOf(2000, 0.02, 150);
   EXPECT_TRUE(rates.isBest(100));
   EXPECT_FALSE(rates.isBest(96.9));
+  EXPECT_FALSE(rates.isBest(150));
+}
+
+TEST(WitnessTest, AlsoManyThatLookTooGoodByAnythingDoNot) {
+  LoopRates rates;
+  for (int i = 0; i < 2000; ++i)
+    rates.add(i % 5 ? i % 2 ? 100 : 60 + i % 37 : 103 + i % 61, 1, 1);
+  EXPECT_TRUE(rates.isBest(100));
+  EXPECT_FALSE(rates.isBest(103));
 }
 
 TEST(WitnessTest, WhatIsMostlyDisturbedHasNoBest) {

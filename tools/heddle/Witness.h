@@ -27,13 +27,14 @@ public:
   /// The rate per clock, which two chains tell beside the loop: an interrupt makes one of them less.
   double add(double rate, double clock, double clockToo);
   /// At least 0.97 of the best of all so far, if that is known. Where both chains were held up a rate looks too
-  /// good; so the best is the 0.97 quantile, and only where rates are flat below it: a loop that is
-  /// disturbed nearly always has none.
-  bool isBest(double perClock) const { return best > 0 && perClock >= nearBest * best; }
+  /// good, by anything: the best is the highest that many rates come close to.
+  bool isBest(double perClock) const {
+    return best > 0 && perClock >= (1 - near) * best && perClock <= (1 + near) * best;
+  }
 
 private:
-  // Over the quantile rates are flat for another 0.5 %.
-  static constexpr double nearBest = 0.975;
+  // Half of the rates that are close to the best lie below it, by 0.5 % at most.
+  static constexpr double near = 0.025;
   std::vector<double> rates; // where the clock was steady
   double best = 0;           // 0: not known
 };
