@@ -1,0 +1,103 @@
+//===- memory.cpp - what a token costs at least where no cache holds the sequence ---------------===//
+//
+//   bench_memory [ROUNDS]     prints what a token of 64k takes over one of 1k, by the size of pages
+//
+// No kernel: three rows of 64 floats are read for a token and one is written, as a recurrence does, each line once and
+// hinted at 64 tokens before; between two lines are so many rounds (default 6) of twelve multiplications in registers,
+// two in a clock. So all that may take longer for 64k tokens is memory.
+//
+//===----------------------------------------------------------------------------------------===//
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <immintrin.h>
+#include <sys/mman.h>
+#include <vector>
+
+namespace {
+constexpr int64_t width = 64, chunk = 64, many = 65536, few = 1024, lineFloats = 16;
+using Rows = std::array<float *, 4>; // of q, k, v, and the result
+
+double threadSeconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+/// Rows of `many` tokens and a chunk, which are never given back.
+float *rowsIn(int advice) {
+  constexpr size_t large = 2 << 20, bytes = (many + chunk) * width * sizeof(float);
+  void *start =
+      mmap(nullptr, bytes + large, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED)
+    std::exit((std::perror("mmap"), 1));
+  char *rows = static_cast<char *>(start) + large - reinterpret_cast<intptr_t>(start) % large;
+  madvise(rows, bytes, advice);
+  std::memset(rows, 0, bytes);
+  return reinterpret_cast<float *>(rows);
+}
+
+__attribute__((target("avx2,fma"), noinline)) void pass(const Rows &rows, int64_t tokens,
+                                                        int rounds) {
+  __m256 x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f), sum = y, chains[12];
+  for (__m256 &chain : chains)
+    chain = x;
+  for (int64_t t = 0; t < tokens; t += chunk)
+    for (float *tensor : rows)
+      for (int64_t i = 0; i < chunk * width; i += lineFloats) {
+        for (int round = 0; round < rounds; ++round)
+          for (__m256 &chain : chains)
+            asm volatile("vfmadd213ps %2, %1, %0" : "+x"(chain) : "x"(x), "x"(y));
+        float *line = tensor + t * width + i;
+        _mm_prefetch(line + chunk * width, _MM_HINT_T1);
+        for (float *half : {line, line + lineFloats / 2})
+          if (tensor != rows.back())
+            sum = _mm256_add_ps(sum, _mm256_load_ps(half));
+          else
+            _mm256_store_ps(half, sum);
+      }
+  for (__m256 &chain : chains)
+    asm volatile("" ::"x"(chain));
+}
+
+/// Nanoseconds of a token, once it is warm.
+double timeOf(const Rows &rows, int64_t tokens, int rounds) {
+  pass(rows, few, rounds);
+  double start = threadSeconds();
+  for (int64_t done = 0; done < many; done += tokens)
+    pass(rows, tokens, rounds);
+  return (threadSeconds() - start) / many * 1e9;
+}
+
+double median(std::vector<double> &values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+} // namespace
+
+int main(int argc, char **argv) {
+  int rounds = argc > 1 ? std::atoi(argv[1]) : 6;
+  if (rounds < 1)
+    return std::fprintf(stderr, "usage: bench_memory [ROUNDS]\n"), 2;
+  Rows small, large;
+  for (float *&rows : small)
+    rows = rowsIn(MADV_NOHUGEPAGE);
+  for (float *&rows : large)
+    rows = rowsIn(MADV_HUGEPAGE);
+  std::vector<double> short1k, small64k, large64k;
+  for (int i = 0; i < 31; ++i) {
+    short1k.push_back(timeOf(small, few, rounds));
+    small64k.push_back(timeOf(small, many, rounds));
+    large64k.push_back(timeOf(large, many, rounds));
+  }
+  double base = median(short1k);
+  std::printf(
+      "1k tokens: %.0f ns each; 64k: %.3f times that in pages of 4 KB, %.3f in pages of 2 MB\n",
+      base, median(small64k) / base, median(large64k) / base);
+  return 0;
+}
