@@ -1,8 +1,10 @@
 """The cases of `bench/run --suite=language`: what people need fast beyond plain attention.
 
-A case is (name, spec, shape, gates (AVX2, AVX-512), base, factor). Without a base its figure is the useful part of
+A case is (name, spec, shape, gates (AVX2, AVX-512), base, factor, options of heddle bench). Without a base its figure is the useful part of
 the FMA peak. With one it is how much longer a call takes than the base's work would: its time over `factor` x the
-base's time, both in units of the peak around their slices, and the gate is the most allowed.
+base's time, both in units of the peak around their slices, and the gate is the most allowed. Cases without gates are
+measured for others, or to be seen: in pages of 4 KB a token of 64k waits for page tables, by as much as
+bench/memory.cpp shows without any kernel.
 """
 from __future__ import annotations
 
@@ -113,9 +115,9 @@ CASES = [
     ("recur per channel", recur(decay="exp(c[b, h, t, d])"), TOKENS, (0.40, 0.40), None, 1),
     ("gated delta", DELTA, TOKENS, (0.30, 0.30), None, 1),
     ("recur per token, N = 4k", recur(decay="exp(g[b, h, t])"), TOKENS.replace("1024", "4096"), (1.08, 1.08), "recur per token", 4),
-    ("recur per token, N = 64k", recur(decay="exp(g[b, h, t])"), MANY_TOKENS, (1.08, 1.08), "recur per token", 16),
-    ("recur per channel, N = 64k", recur(decay="exp(c[b, h, t, d])"), MANY_TOKENS, (1.08, 1.08), "recur per channel", 16),
-    ("gated delta, N = 64k", DELTA, MANY_TOKENS, (1.08, 1.08), "gated delta", 16),
+    *[(f"{name}, N = 64k{where}", spec, MANY_TOKENS, gates, name, 16, *flags)
+      for where, gates, flags in (("", (1.08, 1.08), ()), (" (4 KB)", None, ("--small-pages",)))
+      for name, spec in (("recur per token", recur(decay="exp(g[b, h, t])")), ("recur per channel", recur(decay="exp(c[b, h, t, d])")), ("gated delta", DELTA))],
     ("prefix softmax, N = 4k", PREFIX, "H=1,N=4096", None, None, 1),
     ("prefix softmax, N = 64k", PREFIX, "H=1,N=65536", (1.10, 1.10), "prefix softmax, N = 4k", 16),
     ("prefix scan over causal, N = 64k", PREFIX, "H=1,N=65536", (0.10, 0.10), "causal", 32 * 32),

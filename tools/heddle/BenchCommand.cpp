@@ -5,6 +5,9 @@
 // useful FLOP per second over the FMA peak of the same instruction set around the slice. With more threads
 // whole calls are timed.
 //
+// Tensors lie in large pages if the system has them, as with numpy, and with any allocator where the system's default
+// is so. In small ones long sequences also wait for page tables, which no kernel can avoid (bench/memory.cpp).
+//
 //===----------------------------------------------------------------------------------------===//
 
 #include "Commands.h"
@@ -13,12 +16,27 @@
 #include "Measure.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
+#include <sys/prctl.h>
 
 using namespace llvm;
 using namespace heddle;
 
-static void print(const Input &input, const Measurement &m, int64_t threads, bool asJson) {
+/// Of all bytes of the tensors those in large pages.
+static double shareInLargePages(ArrayRef<HostTensor> tensors) {
+  auto report = MemoryBuffer::getFileAsStream("/proc/self/smaps_rollup");
+  StringRef rest = report ? (*report)->getBuffer().split("AnonHugePages:").second.ltrim() : "";
+  uint64_t kilobytes = 0;
+  rest.consumeInteger(10, kilobytes);
+  double all = 1;
+  for (const HostTensor &tensor : tensors)
+    all += double(tensor.bytes());
+  return std::min(1.0, double(kilobytes) * 1024 / all);
+}
+
+static void print(const Input &input, const Measurement &m, int64_t threads, double largePages,
+                  bool asJson) {
   bool measurable = m.counted >= Measurement::enough;
   if (asJson) {
     json::OStream os(outs());
@@ -37,6 +55,7 @@ static void print(const Input &input, const Measurement &m, int64_t threads, boo
       os.attribute("flop", m.useful);
       os.attribute("exact", m.exact);
       os.attribute("seconds_per_call", m.seconds);
+      os.attribute("large_pages", largePages);
     });
     outs() << "\n";
     return;
@@ -72,6 +91,8 @@ int heddle::runBench(const opt::InputArgList &args) {
   std::string fault;
   std::optional<ValueMap> sizes =
       input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
+  if (args.hasArg(OPT_small_pages))
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   std::optional<std::vector<HostTensor>> tensors;
   if (sizes)
     tensors = createTensors(input->spec, *sizes, Layout::Contiguous, int64_t(16) << 30, fault);
@@ -97,6 +118,6 @@ int heddle::runBench(const opt::InputArgList &args) {
       measure(**kernel, input->spec, *tensors, *sizes, target, double(*seconds));
   if (!measured)
     return reportFailure(measured.takeError());
-  print(*input, *measured, *threads, args.hasArg(OPT_json));
+  print(*input, *measured, *threads, shareInLargePages(*tensors), args.hasArg(OPT_json));
   return exitOk;
 }

@@ -119,6 +119,7 @@ HostTensor::HostTensor(const SpecTensor &spec, std::vector<int64_t> sizes, Layou
       mmap(nullptr, length + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED)
     report_bad_alloc_error("no memory for a tensor");
+  madvise(start, length, MADV_HUGEPAGE); // as numpy does, and some systems always
   char *guard = static_cast<char *>(start) + length;
   mprotect(guard, page, PROT_NONE);
   memory = std::unique_ptr<char, Unmap>(guard - numBytes,
