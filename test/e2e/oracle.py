@@ -83,7 +83,8 @@ def compare(name: str, storage: str, got: np.ndarray, ref: np.ndarray, naives: l
         error = errors[np.isfinite(errors)].max(initial=0.0)
         allowed = (3 if storage == "f32" else 1) * error + 2 * ulp(storage, np.abs(np.asarray(size, np.float64)))
     with np.errstate(invalid="ignore"):
-        equal = (got == ref) | (np.isnan(got) & np.isnan(ref)) | (np.abs(got - ref) <= allowed)
+        flushed = (got == 0) & (np.abs(ref) < np.finfo(np.float32).tiny)
+        equal = (got == ref) | flushed | (np.isnan(got) & np.isnan(ref)) | (np.abs(got - ref) <= allowed)
     if equal.all():
         return ""
     at = tuple(int(i) for i in np.argwhere(~equal)[0])
