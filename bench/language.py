@@ -1,10 +1,10 @@
 """The cases of `bench/run --suite=language`: what people need fast beyond plain attention.
 
-A case is (name, spec, shape, gates (AVX2, AVX-512), base, factor, options of heddle bench). Without a base its figure is the useful part of
-the FMA peak. With one it is how much longer a call takes than the base's work would: its time over `factor` x the
-base's time, both in units of the peak around their slices, and the gate is the most allowed. Cases without gates are
-measured for others, or to be seen: in pages of 4 KB a token of 64k waits for page tables, by as much as
-bench/memory.cpp shows without any kernel.
+A case is (name, spec, shape, gates (AVX2, AVX-512), base, factor, options of heddle bench). Without a base its figure
+is the useful part of the FMA peak. With one it is how much longer a call takes than the base's work would: its time
+over `factor` x the base's time, both in units of the peak around their slices, and the gate is the most allowed. Cases
+without gates are measured for others, or to be seen: in pages of 4 KB a token of 64k waits for page tables, as in
+bench/memory.cpp without any kernel.
 """
 from __future__ import annotations
 
