@@ -185,9 +185,8 @@ Value ExprBuilder::buildInteger(const Expr &expr, Value x, Value y) {
   case BinaryOp::Mul:
     return arith::MulIOp::create(b, loc, x, y);
   case BinaryOp::FloorDiv:
-    return buildFloorDiv(loc, x, y, /*remainder=*/false);
   case BinaryOp::Mod:
-    return buildFloorDiv(loc, x, y, /*remainder=*/true);
+    return buildFloorDiv(expr, x, y);
   case BinaryOp::BitAnd:
     return arith::AndIOp::create(b, loc, x, y);
   case BinaryOp::BitOr:
@@ -218,19 +217,46 @@ Value ExprBuilder::buildShift(const Expr &expr, Value x, Value y) {
                 : arith::SelectOp::create(b, loc, bad, index(loc, 0), shifted).getResult();
 }
 
+/// Sizes, and what is made of them without a minus.
+static bool isNatural(const ExprRef &expr) {
+  if (expr->kind == ExprKind::Dim || (expr->isNumber() && expr->intValue >= 0))
+    return true;
+  bool keeps = expr->kind == ExprKind::Binary &&
+               (expr->binary == BinaryOp::Add || expr->binary == BinaryOp::Mul ||
+                expr->binary == BinaryOp::FloorDiv || expr->binary == BinaryOp::Mod);
+  return keeps && llvm::all_of(expr->args, isNatural);
+}
+
 /// x // 0 = x % 0 = 0. The remainder is x - y * (x // y): affine where y is a constant.
-Value ExprBuilder::buildFloorDiv(Location loc, Value x, Value y, bool remainder) {
+Value ExprBuilder::buildFloorDiv(const Expr &expr, Value x, Value y) {
+  Location loc = locate(expr);
+  bool remainder = expr.binary == BinaryOp::Mod, mayBeNegative = !isNatural(expr.args[1]);
+  auto quotient = [&](Value divisor) -> Value {
+    Value result = arith::FloorDivSIOp::create(b, loc, x, divisor);
+    return remainder
+               ? arith::SubIOp::create(b, loc, x, arith::MulIOp::create(b, loc, result, divisor))
+               : result;
+  };
   APInt constant;
-  bool nonZero = matchPattern(y, m_ConstantInt(&constant)) && !constant.isZero();
-  Value zero = index(loc, 0), none, divisor = y;
-  if (!nonZero) {
-    none = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, y, zero);
-    divisor = arith::SelectOp::create(b, loc, none, index(loc, 1), y);
+  bool isConstant = matchPattern(y, m_ConstantInt(&constant));
+  Value zero = index(loc, 0);
+  if (isConstant && constant.isAllOnes())
+    return remainder ? zero : arith::SubIOp::create(b, loc, zero, x).getResult();
+  if (isConstant && !constant.isZero())
+    return quotient(y);
+  auto equals = [&](int64_t value) {
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, y, index(loc, value));
+  };
+  Value none = equals(0), one = index(loc, 1),
+        divisor = arith::SelectOp::create(b, loc, none, one, y);
+  if (mayBeNegative) // the machine faults where the least integer is divided by -1
+    divisor = arith::SelectOp::create(b, loc, equals(-1), one, divisor);
+  Value result = quotient(divisor);
+  if (mayBeNegative) {
+    Value opposite = remainder ? zero : arith::SubIOp::create(b, loc, zero, x).getResult();
+    result = arith::SelectOp::create(b, loc, equals(-1), opposite, result);
   }
-  Value result = arith::FloorDivSIOp::create(b, loc, x, divisor);
-  if (remainder)
-    result = arith::SubIOp::create(b, loc, x, arith::MulIOp::create(b, loc, result, divisor));
-  return nonZero ? result : arith::SelectOp::create(b, loc, none, zero, result).getResult();
+  return arith::SelectOp::create(b, loc, none, zero, result);
 }
 
 Value ExprBuilder::buildCompare(const Expr &expr, Value x, Value y) {

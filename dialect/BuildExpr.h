@@ -56,7 +56,7 @@ private:
   mlir::Value buildBinary(const Expr &expr);
   mlir::Value buildInteger(const Expr &expr, mlir::Value x, mlir::Value y);
   mlir::Value buildCompare(const Expr &expr, mlir::Value x, mlir::Value y);
-  mlir::Value buildFloorDiv(mlir::Location loc, mlir::Value x, mlir::Value y, bool remainder);
+  mlir::Value buildFloorDiv(const Expr &expr, mlir::Value x, mlir::Value y);
   mlir::Value buildCall(const Expr &expr);
   mlir::Value buildMinMax(const Expr &expr);
   mlir::Value buildRounded(const Expr &expr);
