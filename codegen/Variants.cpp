@@ -61,7 +61,7 @@ std::vector<Variant> heddle::planVariants(const Spec &spec,
     std::vector<Variant> added;
     if (spec.steps.size() > 1)
       added = {make("steps", *target, schedule)};
-    else if (!tileObstacle(first).empty())
+    else if (!tileObstacle(spec, first).empty())
       added = {make("loops", *target, schedule)};
     else if (attend)
       added = planAttend(spec, *attend, *target, schedule);

@@ -310,7 +310,7 @@ OwningOpRef<ModuleOp> SpecBuilder::build() {
       continue;
     loc = locationOf(b.getContext(), spec, spec.steps[i].whereKind);
     b.setInsertionPointToEnd(module->getBody());
-    std::string obstacle = tileObstacle(spec.steps[i]);
+    std::string obstacle = tileObstacle(spec, spec.steps[i]);
     if (obstacle.empty())
       buildSurface(i);
     else

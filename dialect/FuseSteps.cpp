@@ -30,10 +30,10 @@ Uses usesOf(const Spec &spec, const std::string &tensor) {
 }
 
 /// The indices of a step that may take another's value, with their ranges; null if it may not.
-const std::vector<IndexRange> *takerOf(const SpecStep &step) {
+const std::vector<IndexRange> *takerOf(const Spec &spec, const SpecStep &step) {
   if (const ComputeStep *compute = step.getIf<ComputeStep>())
     return compute->over.empty() ? &compute->index : nullptr;
-  if (!tileObstacle(step).empty())
+  if (!tileObstacle(spec, step).empty())
     return nullptr;
   if (const AttendStep *attend = step.getIf<AttendStep>())
     return &attend->rows;
@@ -84,7 +84,7 @@ bool fuse(Spec &spec, size_t number) {
   if (tensor->isResult || uses.count != 1 || uses.inDot)
     return false;
   SpecStep &reader = spec.steps[tensor->lastStep];
-  const std::vector<IndexRange> *taker = takerOf(reader);
+  const std::vector<IndexRange> *taker = takerOf(spec, reader);
   if (!taker)
     return false;
   ExprRef &place = placeOf(reader);
@@ -117,7 +117,7 @@ bool fuse(Spec &spec, size_t number) {
     return false;
   ExprRef before = place;
   place = fused;
-  if (!reader.getIf<ComputeStep>() && !tileObstacle(reader).empty()) { // a dot() came in, say
+  if (!reader.getIf<ComputeStep>() && !tileObstacle(spec, reader).empty()) { // a dot() came in, say
     place = before;
     return false;
   }

@@ -174,7 +174,7 @@ bool Splitter::attends(StepChain &chain) {
     }
     lses.push_back(chain.add("lse", "lse", rows));
     link.outputs.push_back({"lse", chain.hidden.back().name, step.where});
-    if (!tileObstacle(link).empty())
+    if (!tileObstacle(spec, link).empty())
       return false;
     chain.steps.push_back(std::move(link));
   }

@@ -52,7 +52,7 @@ bool split(const Spec &spec, size_t at, StepChain &chain) {
       lse = chain.add("lse", "lse", rows);
       link.outputs.push_back({"lse", chain.hidden.back().name, step.where});
     }
-    if (!tileObstacle(link).empty())
+    if (!tileObstacle(spec, link).empty())
       return false;
     chain.steps.push_back(std::move(link));
   }

@@ -1,6 +1,7 @@
 //===- TileObstacle.cpp - which steps are tiles, and why others are loops ----------------------===//
 
 #include "dialect/TileObstacle.h"
+#include "dialect/IntegerRange.h"
 #include "dialect/RelativeTerm.h"
 #include "dialect/loops/Prefix.h"
 
@@ -97,7 +98,7 @@ static std::string obstacleOf(const RecurStep &body) {
   return "";
 }
 
-std::string heddle::tileObstacle(const SpecStep &step) {
+std::string heddle::tileObstacle(const Spec &spec, const SpecStep &step) {
   std::string reason;
   if (isPrefixScan(step))
     return "a prefix scan: each row continues the one before";
@@ -114,6 +115,7 @@ std::string heddle::tileObstacle(const SpecStep &step) {
   if (!reason.empty())
     return reason;
   const AttendStep *attend = step.getIf<AttendStep>();
+  IntegerRanges ranges(spec, step);
   RelativeTerm relative = attend ? relativeTerm(*attend) : RelativeTerm();
   forEachExpr(step, [&](const ExprRef &expr) {
     bool isScore = relative.score && expr == attend->sources.front().score;
@@ -121,6 +123,11 @@ std::string heddle::tileObstacle(const SpecStep &step) {
       if (reason.empty())
         reason = obstacleOf(node);
     });
+    if (!reason.empty())
+      return;
+    std::string wide = ranges.tooWide(expr);
+    if (!wide.empty())
+      reason = "an integer that 32 bits may not hold: " + wide;
   });
   return reason;
 }

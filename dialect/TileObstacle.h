@@ -7,9 +7,9 @@
 
 namespace heddle {
 
-/// Why an attend or a recur cannot be a surface op, which becomes tiles: "more than one key index". Empty:
+/// Why an attend or a recur of `spec` cannot be a surface op, which becomes tiles: "more than one key index". Empty:
 /// it can. Other steps never are.
-std::string tileObstacle(const SpecStep &step);
+std::string tileObstacle(const Spec &spec, const SpecStep &step);
 
 /// The groups of a nested softmax that tiles can hold: runs of `size` keys, each with one leader.
 struct NestedGroups {

@@ -16,7 +16,7 @@ constexpr uint64_t maxOps = 30000000; // of one evaluation: some seconds
 
 /// A spec of one surface op: the interpreter hands out the S of its elements.
 bool isSurface(const Spec &spec) {
-  return spec.steps.size() == 1 && tileObstacle(spec.steps.front()).empty();
+  return spec.steps.size() == 1 && tileObstacle(spec, spec.steps.front()).empty();
 }
 
 /// The attend of a spec that is nothing else: its definition can be evaluated row by row.

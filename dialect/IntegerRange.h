@@ -1,0 +1,46 @@
+//===- IntegerRange.h - whether 32 bits hold the integers of a tile ------------------------------===//
+
+#ifndef HEDDLE_DIALECT_INTEGERRANGE_H
+#define HEDDLE_DIALECT_INTEGERRANGE_H
+
+#include "specs/reader/Spec.h"
+#include <map>
+#include <set>
+
+namespace heddle {
+
+/// Bounds of the integers in a step's expressions. Integers of the language have 64 bits, those of a tile's bodies 32.
+/// Where only a call knows sizes and params, an index is taken to be below 2^24, and a number of a call, or the place
+/// where a block begins (an index that no tile goes over, times a size), to be within +-2^29.
+class IntegerRanges {
+public:
+  IntegerRanges(const Spec &spec, const SpecStep &step);
+
+  /// A part of `expr` that varies with an index and may not fit into 32 bits: "kv_idx * 2654435761". Empty: there is none.
+  std::string tooWide(const ExprRef &expr);
+
+private:
+  /// Exact to 2^53; beyond that anything.
+  struct Range {
+    double low, high;
+    bool fits() const { return low >= -2147483648.0 && high <= 2147483647.0; }
+  };
+  Range of(const Expr &expr);
+  Range compute(const Expr &expr);
+  Range ofBinary(const Expr &expr);
+  Range ofCall(const Expr &expr);
+  Range ofRead(const Expr &expr);
+  double lastOf(const Expr &size);
+  bool isBlockIndex(const Expr &expr) const;
+
+  const Spec &spec;
+  ExprRef offset; // of q_idx, or null
+  OffsetKind offsetKind = OffsetKind::TopLeft;
+  std::map<std::string, ExprRef, std::less<>> sizes; // by index
+  std::set<std::string, std::less<>> blocks;         // indices that no tile goes over
+  std::map<const Expr *, Range> known;
+};
+
+} // namespace heddle
+
+#endif // HEDDLE_DIALECT_INTEGERRANGE_H
