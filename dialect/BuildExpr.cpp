@@ -244,17 +244,17 @@ Value ExprBuilder::buildFloorDiv(const Expr &expr, Value x, Value y) {
     return remainder ? zero : arith::SubIOp::create(b, loc, zero, x).getResult();
   if (isConstant && !constant.isZero())
     return quotient(y);
-  auto equals = [&](int64_t value) {
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, y, index(loc, value));
-  };
-  Value none = equals(0), one = index(loc, 1),
-        divisor = arith::SelectOp::create(b, loc, none, one, y);
-  if (mayBeNegative) // the machine faults where the least integer is divided by -1
-    divisor = arith::SelectOp::create(b, loc, equals(-1), one, divisor);
+  Value none = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, y, zero);
+  Value one = index(loc, 1), divisor = arith::SelectOp::create(b, loc, none, one, y);
+  Value flips; // the machine faults where the least integer is divided by -1
+  if (mayBeNegative) {
+    flips = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, y, index(loc, -1));
+    divisor = arith::SelectOp::create(b, loc, flips, one, divisor);
+  }
   Value result = quotient(divisor);
   if (mayBeNegative) {
     Value opposite = remainder ? zero : arith::SubIOp::create(b, loc, zero, x).getResult();
-    result = arith::SelectOp::create(b, loc, equals(-1), opposite, result);
+    result = arith::SelectOp::create(b, loc, flips, opposite, result);
   }
   return arith::SelectOp::create(b, loc, none, zero, result);
 }

@@ -95,6 +95,9 @@ static int check(const heddle_kernel *kernel, const void *args, heddle_call *cal
   int status = prepare(kernel, args, call, variant, &bytes);
   if (status)
     return status;
+  if (call->exec.threads < 0)
+    return heddle_fail(HEDDLE_BAD_ARGS, "exec->threads is %d, expected 0 or more",
+                       (int)call->exec.threads);
   if (call->exec.threads > 1 && call->device == HEDDLE_CPU && !call->exec.parallel_for)
     return heddle_fail(HEDDLE_BAD_ARGS, "%d threads need a parallel_for, such as heddle_pool_run",
                        (int)call->exec.threads);

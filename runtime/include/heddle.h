@@ -24,14 +24,14 @@ extern "C" {
 
 typedef enum heddle_status {
   HEDDLE_OK = 0,
-  HEDDLE_BAD_ARGS = 1,    /* args or exec is null, or of a size this library does not know */
-  HEDDLE_NULL_TENSOR = 2, /* a tensor, its shape or its data is missing */
-  HEDDLE_BAD_RANK = 3,    /* another number of axes than the spec's */
-  HEDDLE_BAD_SHAPE = 4,   /* sizes disagree with the spec or with each other */
-  HEDDLE_BAD_TYPE = 5,    /* another element type than the spec's */
-  HEDDLE_BAD_STRIDE = 6,  /* the innermost stride is not 1, or a result overlaps itself */
-  HEDDLE_MISALIGNED = 7,  /* data is not aligned to its element */
-  HEDDLE_OVERLAP = 8,     /* a result shares memory with another tensor */
+  HEDDLE_BAD_ARGS = 1,            /* args is null, of an unknown size, or threads < 0 */
+  HEDDLE_NULL_TENSOR = 2,         /* a tensor, its shape or its data is missing */
+  HEDDLE_BAD_RANK = 3,            /* another number of axes than the spec's */
+  HEDDLE_BAD_SHAPE = 4,           /* sizes disagree with the spec or with each other */
+  HEDDLE_BAD_TYPE = 5,            /* another element type than the spec's */
+  HEDDLE_BAD_STRIDE = 6,          /* the innermost stride is not 1, or a result overlaps itself */
+  HEDDLE_MISALIGNED = 7,          /* data is not aligned to its element */
+  HEDDLE_OVERLAP = 8,             /* a result shares memory with another tensor */
   HEDDLE_WORKSPACE_TOO_SMALL = 9, /* see NAME_workspace */
   HEDDLE_TOO_LARGE = 10,          /* a size over 2^31 - 1, or a tensor past 2^63 bytes */
   HEDDLE_REQUIREMENT = 11,        /* a `require` of the spec does not hold */

@@ -70,6 +70,10 @@ bool FileReader::param(const std::string &name, const JsonValue &value, SourceRa
     param.value.f = number->number;
   if (!override(param))
     return false;
+  if (param.isRuntime && param.value.type == ExprType::Int &&
+      param.value.i != int32_t(param.value.i))
+    return fail(SpecCode::TooLarge, number->where,
+                "an i32 cannot be " + std::to_string(param.value.i));
   spec.params.push_back(param);
   return true;
 }

@@ -249,6 +249,8 @@ TEST_F(Call, badDevice) {
 TEST_F(Call, threadsNeedAHook) {
   exec.threads = 2;
   refused(HEDDLE_BAD_ARGS, "parallel_for");
+  exec.threads = -1;
+  refused(HEDDLE_BAD_ARGS, "exec->threads is -1");
 }
 TEST_F(Call, unsupportedCpu) {
   heddle_kernel newer = kernel;

@@ -61,7 +61,9 @@ constexpr Explanation explanations[] = {
      "of "
      "1024, sizes of 2^31 - 1.",
      "Split the spec, or make the size smaller."},
-    {"bad_args", "call", "args or exec is null, or of a size that this library does not know.",
+    {"bad_args", "call",
+     "args is null, it or exec is of a size that this library does not know, or threads is "
+     "negative.",
      "Fill in struct_size, and rebuild against the header that came with the library."},
     {"null_tensor", "call", "A tensor, its shape or its data is null.",
      "Pass every tensor that NAME_args has."},
