@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------------------===//
 
 #include "codegen/EmitDescriptor.h"
+#include "dialect/IntegerRange.h"
 #include "runtime/include/heddle_kernel.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
@@ -144,11 +145,11 @@ Constant *DescriptorBuilder::axes(const SpecTensor &tensor) {
   return pointerTo(words, tensor.name + "_axes");
 }
 
-/// What the language computes with, where there is no type: f32, i32, a byte.
-static std::pair<int64_t, int64_t> typeOf(const SpecTensor &tensor) {
+/// What the language computes with, where there is no type: f32, integers, a byte.
+static std::pair<int64_t, int64_t> typeOf(const Spec &spec, const SpecTensor &tensor) {
   if (!tensor.storage)
     return tensor.type == ExprType::Float ? std::pair(HEDDLE_FLOAT, 32)
-           : tensor.type == ExprType::Int ? std::pair(HEDDLE_INT, 32)
+           : tensor.type == ExprType::Int ? std::pair(HEDDLE_INT, isWide(spec, tensor) ? 64 : 32)
                                           : std::pair(HEDDLE_BOOL, 8);
   switch (*tensor.storage) {
   case StorageType::F32:
@@ -169,7 +170,7 @@ static std::pair<int64_t, int64_t> typeOf(const SpecTensor &tensor) {
 
 /// `argument`: its number among the function's arguments.
 void DescriptorBuilder::tensorInto(Words &words, const SpecTensor &tensor, size_t argument) {
-  auto [code, bits] = typeOf(tensor);
+  auto [code, bits] = typeOf(spec, tensor);
   words.append({text(tensor.name), number(!tensor.isInput()), number(code), number(bits),
                 number(tensor.axes.size()), axes(tensor),
                 number(abi.arguments[argument].firstSlot)});

@@ -3,6 +3,7 @@
 #include "dialect/BuildFromSpec.h"
 #include "dialect/AttnOps.h"
 #include "dialect/BuildExpr.h"
+#include "dialect/IntegerRange.h"
 #include "dialect/MemoryType.h"
 #include "dialect/RelativeTerm.h"
 #include "dialect/TileObstacle.h"
@@ -50,14 +51,15 @@ private:
   Location loc = b.getUnknownLoc();
 };
 
-/// Temporaries hold what the language computes with: f32, i32, or a byte.
+/// Temporaries hold what the language computes with: f32, a byte, and integers of 32 bits where those are enough.
 RankedTensorType SpecBuilder::tensorType(const SpecTensor &tensor) {
   static constexpr StorageType kept[] = {StorageType::Bool, StorageType::I32, StorageType::F32};
   StorageType storage = tensor.storage.value_or(kept[size_t(tensor.type)]);
   SmallVector<int64_t> shape;
   for (const Extent &axis : tensor.axes)
     shape.push_back(evaluateSize(*axis.size, values.known).value_or(ShapedType::kDynamic));
-  return RankedTensorType::get(shape, elementType(b.getContext(), storage));
+  Type element = isWide(spec, tensor) ? b.getI64Type() : elementType(b.getContext(), storage);
+  return RankedTensorType::get(shape, element);
 }
 
 /// The arguments are the same for every step: inputs, results, temporaries, open dims, run-time params.

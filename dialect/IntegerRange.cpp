@@ -1,4 +1,4 @@
-//===- IntegerRange.cpp - whether 32 bits hold the integers of a tile ----------------------------===//
+//===- IntegerRange.cpp - whether 32 bits hold integers of tiles and intermediates ---------------===//
 
 #include "dialect/IntegerRange.h"
 #include <algorithm>
@@ -210,8 +210,43 @@ IntegerRanges::Range IntegerRanges::ofRead(const Expr &expr) {
     double last =
         end.low == end.high ? end.high - 1 : lastOf(*tensor->range->second); // of an index
     stored = {std::max(stored.low, first.low), std::min(stored.high, last)};
-  } else if (!tensor->isInput() && tensor->output != "out" && tensor->output != "state") {
-    stored = {-1, mostIndex}; // lists, ranks, counts
+  } else if (!tensor->isInput() && !tensor->storage) {
+    stored = ofOutput(spec, *tensor);
   }
   return {std::min(stored.low, 0.0), std::max(stored.high, 0.0)}; // an empty tensor reads as 0
+}
+
+/// Many values that take part, or none.
+static IntegerRanges::Range reduced(ReductionKind with, IntegerRanges::Range x) {
+  constexpr double count = mostIndex + 1;
+  switch (with) {
+  case ReductionKind::Sum:
+    return {count * std::min(x.low, 0.0), count * std::max(x.high, 0.0)};
+  case ReductionKind::Max:
+  case ReductionKind::Min:
+    return {std::min(x.low, least32), std::max(x.high, most32)};
+  case ReductionKind::ArgMax:
+  case ReductionKind::ArgMin:
+    return {-1, mostIndex};
+  default:
+    return {-most64, most64};
+  }
+}
+
+IntegerRanges::Range IntegerRanges::ofOutput(const Spec &spec, const SpecTensor &tensor) {
+  const SpecStep &step = spec.steps[size_t(tensor.step)];
+  if (const ComputeStep *compute = step.getIf<ComputeStep>()) {
+    Range x = IntegerRanges(spec, step).of(*compute->value);
+    return compute->over.empty() ? x : reduced(compute->with, x);
+  }
+  if (const ScanStep *scan = step.getIf<ScanStep>())
+    return reduced(scan->with, IntegerRanges(spec, step).of(*scan->value));
+  if (step.getIf<SelectStep>()) // lists, ranks, counts
+    return {-1, mostIndex};
+  return {least32, most32}; // statistics
+}
+
+bool heddle::isWide(const Spec &spec, const SpecTensor &tensor) {
+  return !tensor.storage && tensor.type == ExprType::Int &&
+         !IntegerRanges::ofOutput(spec, tensor).fits();
 }

@@ -1,4 +1,4 @@
-//===- IntegerRange.h - whether 32 bits hold the integers of a tile ------------------------------===//
+//===- IntegerRange.h - whether 32 bits hold integers of tiles and intermediates -----------------===//
 
 #ifndef HEDDLE_DIALECT_INTEGERRANGE_H
 #define HEDDLE_DIALECT_INTEGERRANGE_H
@@ -8,6 +8,9 @@
 #include <set>
 
 namespace heddle {
+
+/// An intermediate of integers that 32 bits may not hold: in memory it has 64.
+bool isWide(const Spec &spec, const SpecTensor &tensor);
 
 /// Bounds of the integers in a step's expressions. Integers of the language have 64 bits, those of a tile's bodies 32.
 /// Where only a call knows sizes and params, an index is taken to be below 2^24, and a number of a call, or the place
@@ -19,12 +22,15 @@ public:
   /// A part of `expr` that varies with an index and may not fit into 32 bits: "kv_idx * 2654435761". Empty: there is none.
   std::string tooWide(const ExprRef &expr);
 
-private:
   /// Exact to 2^53; beyond that anything.
   struct Range {
     double low, high;
     bool fits() const { return low >= -2147483648.0 && high <= 2147483647.0; }
   };
+  /// Of the elements of a step's output.
+  static Range ofOutput(const Spec &spec, const SpecTensor &tensor);
+
+private:
   Range of(const Expr &expr);
   Range compute(const Expr &expr);
   Range ofBinary(const Expr &expr);

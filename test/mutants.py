@@ -95,6 +95,7 @@ MUTANTS = [
     Mutant("rows of a loop around are fetched in each of its turns", "codegen/cpu/Ahead.cpp", "return given != loop.getInductionVar() && !around.", "return true || !around.",
            LIT + "rows-ahead"),
     Mutant("an integer of a tile may have 64 bits", "dialect/IntegerRange.cpp", "part->type == ExprType::Int && !of(*part).fits()", "false", LIT + "integer-range"),
+    Mutant("integers between steps have 32 bits", "dialect/BuildFromSpec.cpp", "isWide(spec, tensor) ? b.getI64Type()", "false ? b.getI64Type()", LIT + "integer-range"),
     Mutant("the least integer is divided by -1", "dialect/BuildExpr.cpp", "mayBeNegative = !isNatural(expr.args[1]);", "mayBeNegative = false;", LIT + "integer-range"),
     Mutant("tanh is 1 too early", "codegen/PreciseMath.cpp", "std::pair(10, arith", "std::pair(6, arith", LIT + "math-functions"),
     Mutant("exp beyond its range is no number", "codegen/cpu/Exp2.cpp", "arith::CmpFPredicate::OLT, size, splat(127));", "arith::CmpFPredicate::OLT, size, splat(256));",
