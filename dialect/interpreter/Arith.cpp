@@ -179,6 +179,7 @@ bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in,
                      arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op);
   bool shifts = isa<arith::ShLIOp, arith::ShRSIOp, arith::ShRUIOp>(op);
   const char *wrong = nullptr;
+  bool isBeyond = false;
   giveEach(op, in, [&](const double *x) {
     Integer operands[2] = {asInteger(x[0], from), {0, 0}};
     if (in.size() > 1)
@@ -194,9 +195,13 @@ bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in,
     int64_t value = wrap(fn(operands), to);
     double held = double(value);
     if (held >= 9223372036854775808.0 || int64_t(held) != value)
-      wrong = "an integer beyond 2^53, which is not exact here";
+      isBeyond = true;
     return to == 1 ? double(value & 1) : held;
   });
+  if (isBeyond && options.gaveUp)
+    *options.gaveUp = "holds an integer beyond 2^53, which is not exact here";
+  if (isBeyond)
+    wrong = "an integer beyond 2^53, which is not exact here";
   return wrong ? fail(op, wrong) : true;
 }
 

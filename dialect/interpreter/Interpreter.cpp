@@ -36,7 +36,7 @@ bool Machine::run(Block &block, Slots &&arguments, Slots &results) {
   for (Operation &op : block.without_terminator()) {
     if (options.maxOps && ++numOps > options.maxOps) {
       if (options.gaveUp)
-        *options.gaveUp = true;
+        *options.gaveUp = "takes too long at these sizes; give smaller ones by --shape";
       return fail(&op, "more than " + Twine(options.maxOps) + " operations");
     }
     if (!eval(&op))

@@ -31,9 +31,10 @@ struct InterpreterOptions {
   /// Reads out of bounds in the body of a map give NaN instead of an error: from the tilings to
   /// HoistReads a body may read where its mask lets nothing through.
   bool unhoisted = false;
-  /// After so many operations the interpretation gives up, and says so in `gaveUp`. 0: never.
+  /// After so many operations the interpretation gives up, and says so in `gaveUp`. 0: never. At an integer that no
+  /// double holds it always does.
   uint64_t maxOps = 0;
-  bool *gaveUp = nullptr;
+  std::string *gaveUp = nullptr; // "takes too long"
   /// Grids, strips and rows run forwards.
   bool forwards = false;
   /// The rows (their indices) a surface op computes; the elements of others stay as they are. Null:

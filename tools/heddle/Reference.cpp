@@ -155,11 +155,11 @@ Deviation compareOne(HostTensor &got, const Array &ref, double error, const Arra
 std::optional<std::vector<Deviation>>
 heddle::compareWithDefinition(const Spec &spec, const ValueMap &sizes,
                               std::vector<HostTensor> &tensors, double budget, std::string &fault,
-                              bool &tooLarge) {
+                              std::string &gaveUp) {
   Definition definition(spec, sizes, tensors);
   InterpreterOptions options;
   options.maxOps = maxOps;
-  options.gaveUp = &tooLarge;
+  options.gaveUp = &gaveUp;
   const AttendStep *attend = rowByRow(spec);
   double cost = attend ? costOf(*attend, sizes) : 0;
   bool sampled = cost > budget;
@@ -215,12 +215,12 @@ bool heddle::evaluateDefinition(const Spec &spec, const ValueMap &sizes,
                                 std::vector<HostTensor> &tensors, std::string &fault) {
   std::vector<Array> arrays;
   InterpreterOptions options;
-  bool tooLarge = false;
+  std::string gaveUp;
   options.maxOps = maxOps;
-  options.gaveUp = &tooLarge;
+  options.gaveUp = &gaveUp;
   if (!Definition(spec, sizes, tensors).run(options, arrays, fault)) {
-    if (tooLarge)
-      fault = "the definition takes too long at these sizes; give smaller ones by --shape";
+    if (!gaveUp.empty())
+      fault = "the definition " + gaveUp;
     return false;
   }
   for (size_t i = 0; i < tensors.size(); ++i)
