@@ -53,7 +53,8 @@ constexpr Family families[] = {
   ],
   "results": {"o": "f32"},
 )json"},
-    {"select", R"json(  "params": {"K": 2, "w": 16},
+    {"select", R"json(  "params": {"K": 2, "w": 20},
+  "require": ["M % w == 0"],
   "steps": [
     {"compute": {"index": ["b < B", "h < Hkv", "g < M // w", "d < D"], "over": ["j < w"], "with": "mean",
                  "value": "k[b, h, g * w + j, d]"}, "about": "a summary of each block of keys", "as": "mean"},
