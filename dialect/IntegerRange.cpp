@@ -19,7 +19,11 @@ bool varies(const Expr &expr) {
 }
 } // namespace
 
-IntegerRanges::IntegerRanges(const Spec &spec, const SpecStep &step) : spec(spec) {
+IntegerRanges::IntegerRanges(const Spec &spec, const SpecStep &step)
+    : IntegerRanges(spec, step, std::make_shared<Outputs>()) {}
+IntegerRanges::IntegerRanges(const Spec &spec, const SpecStep &step,
+                             std::shared_ptr<Outputs> outputs)
+    : spec(spec), outputs(std::move(outputs)) {
   auto add = [&](const IndexRange &index) { sizes[index.name] = index.extent.size; };
   auto addAll = [&](const auto &indices) {
     for (const IndexRange &index : indices)
@@ -211,7 +215,7 @@ IntegerRanges::Range IntegerRanges::ofRead(const Expr &expr) {
         end.low == end.high ? end.high - 1 : lastOf(*tensor->range->second); // of an index
     stored = {std::max(stored.low, first.low), std::min(stored.high, last)};
   } else if (!tensor->isInput() && !tensor->storage) {
-    stored = ofOutput(spec, *tensor);
+    stored = ofOutput(*tensor);
   }
   return {std::min(stored.low, 0.0), std::max(stored.high, 0.0)}; // an empty tensor reads as 0
 }
@@ -233,20 +237,28 @@ static IntegerRanges::Range reduced(ReductionKind with, IntegerRanges::Range x) 
   }
 }
 
-IntegerRanges::Range IntegerRanges::ofOutput(const Spec &spec, const SpecTensor &tensor) {
+IntegerRanges::Range IntegerRanges::ofOutput(const SpecTensor &tensor) {
+  auto entry = outputs->find(tensor.name);
+  if (entry != outputs->end())
+    return entry->second;
   const SpecStep &step = spec.steps[size_t(tensor.step)];
+  auto ofValue = [&](const ExprRef &value) {
+    return IntegerRanges(spec, step, outputs).of(*value);
+  };
+  Range range{least32, most32}; // statistics
   if (const ComputeStep *compute = step.getIf<ComputeStep>()) {
-    Range x = IntegerRanges(spec, step).of(*compute->value);
-    return compute->over.empty() ? x : reduced(compute->with, x);
+    range = ofValue(compute->value);
+    if (!compute->over.empty())
+      range = reduced(compute->with, range);
+  } else if (const ScanStep *scan = step.getIf<ScanStep>()) {
+    range = reduced(scan->with, ofValue(scan->value));
+  } else if (step.getIf<SelectStep>()) { // lists, ranks, counts
+    range = {-1, mostIndex};
   }
-  if (const ScanStep *scan = step.getIf<ScanStep>())
-    return reduced(scan->with, IntegerRanges(spec, step).of(*scan->value));
-  if (step.getIf<SelectStep>()) // lists, ranks, counts
-    return {-1, mostIndex};
-  return {least32, most32}; // statistics
+  return (*outputs)[tensor.name] = range;
 }
 
 bool heddle::isWide(const Spec &spec, const SpecTensor &tensor) {
   return !tensor.storage && tensor.type == ExprType::Int &&
-         !IntegerRanges::ofOutput(spec, tensor).fits();
+         !IntegerRanges(spec, spec.steps[size_t(tensor.step)]).ofOutput(tensor).fits();
 }

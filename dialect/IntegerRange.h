@@ -5,6 +5,7 @@
 
 #include "specs/reader/Spec.h"
 #include <map>
+#include <memory>
 #include <set>
 
 namespace heddle {
@@ -28,9 +29,11 @@ public:
     bool fits() const { return low >= -2147483648.0 && high <= 2147483647.0; }
   };
   /// Of the elements of a step's output.
-  static Range ofOutput(const Spec &spec, const SpecTensor &tensor);
+  Range ofOutput(const SpecTensor &tensor);
 
 private:
+  using Outputs = std::map<std::string, Range>;
+  IntegerRanges(const Spec &spec, const SpecStep &step, std::shared_ptr<Outputs> outputs);
   Range of(const Expr &expr);
   Range compute(const Expr &expr);
   Range ofBinary(const Expr &expr);
@@ -45,6 +48,7 @@ private:
   std::map<std::string, ExprRef, std::less<>> sizes; // by index
   std::set<std::string, std::less<>> blocks;         // indices that no tile goes over
   std::map<const Expr *, Range> known;
+  std::shared_ptr<Outputs> outputs; // known ones, of all steps
 };
 
 } // namespace heddle
