@@ -244,9 +244,9 @@ class Scope:
         """A float in the precision of this evaluation; integers and bools as they are."""
         return x.astype(self.real) if x.dtype.kind == "f" else x
 
-    def approximate(self, f: Callable, *args: Array) -> Array:
-        """A function whose bits are another library's with another: with `moves` it is moved by at most half a unit in the last place of f32."""
-        if self.moves is None:
+    def approximate(self, name: str, f: Callable, *args: Array) -> Array:
+        """Of one that no standard rounds, like exp, the value is moved by at most half a unit in the last place of f32, with `moves`."""
+        if self.moves is None or name in ("sqrt", "floor", "ceil"):
             return self.typed(f(*(x.astype(self.real) for x in args)))
         exact = f(*(x.astype(np.float64) for x in args))
         return self.typed(exact * (1 + self.moves.uniform(-1, 1, exact.shape) * 2.0**-24))
@@ -362,11 +362,11 @@ class Scope:
             if type_of(x) == "bool":
                 raise e.fail(a, f"{f}() takes numbers, found bool")
         if f in FLOAT_FUNCTIONS:
-            return self.approximate(FLOAT_FUNCTIONS[f], args[0])
+            return self.approximate(f, FLOAT_FUNCTIONS[f], args[0])
         if f in NUMBER_FUNCTIONS:
             return NUMBER_FUNCTIONS[f](args[0])
         if f == "pow":
-            return self.approximate(np.power, *args)
+            return self.approximate(f, np.power, *args)
         out = args[0]
         for x in args[1:]:
             out = (np.maximum if f == "max" else np.minimum)(out, x)        # NaN wins, as everywhere
