@@ -13,7 +13,6 @@
 #include "dialect/interpreter/Value.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <functional>
-#include <random>
 #include <string>
 
 namespace heddle {
@@ -22,9 +21,6 @@ struct InterpreterOptions {
   /// Every float result is rounded to its type and sums run in index order, in f32: the naive
   /// evaluation of the numeric contract. Sums are rounded in surface ops only.
   bool round = false;
-  /// Not 0: exp, log and the like are moved by at most half a unit in the last place of f32 before they are
-  /// rounded. No library gives the same bits of them as another.
-  uint64_t seed = 0;
   /// `out` is the sum of |weight| |value|, the scale of an element's rounding errors. Surface ops
   /// only.
   bool magnitudes = false;
@@ -49,9 +45,6 @@ struct InterpreterOptions {
 bool interpret(mlir::func::FuncOp function, llvm::MutableArrayRef<Array> arguments,
                const InterpreterOptions &options, std::string &error,
                std::vector<Array> *returned = nullptr);
-
-/// x, moved by at most 2^exponent of it.
-double moved(double x, std::mt19937_64 &random, int exponent);
 
 } // namespace heddle
 

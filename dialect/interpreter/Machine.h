@@ -24,7 +24,7 @@ int64_t toInteger(double x);
 
 class Machine {
 public:
-  explicit Machine(const InterpreterOptions &options) : options(options), random(options.seed) {}
+  explicit Machine(const InterpreterOptions &options) : options(options) {}
 
   /// Runs a block to its end; what its terminator takes, or false after an error. The arguments are moved from, one by one.
   bool run(mlir::Block &block, Slots &&arguments, Slots &results);
@@ -114,7 +114,6 @@ private:
   double rounded(double x) const { return options.round ? double(float(x)) : x; }
 
   const InterpreterOptions &options;
-  std::mt19937_64 random;
   /// What an op of a name does to the elements of its operands; both null: something else.
   struct Elementwise {
     double (*onFloats)(const double *) = nullptr;

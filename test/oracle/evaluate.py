@@ -94,12 +94,11 @@ def make_inputs(spec: dict, params: dict, sizes: dict, seed: int = 0) -> dict[st
 
 
 def evaluate(spec: dict, inputs: dict[str, Array], params: Optional[dict] = None, sizes: Optional[dict] = None,
-             real: type = np.float64, magnitude: Optional[dict] = None,
-             moves: Optional[np.random.Generator] = None) -> dict[str, Array]:
+             real: type = np.float64, magnitude: Optional[dict] = None) -> dict[str, Array]:
     """Results of a spec by name, in float64 (integers and bools as they are).
 
     A dim that stands alone as an axis of an input has that axis's size; `sizes` gives the others. `real` is the type
-    every float is computed in. With `moves` functions like exp are moved in their last place of f32. `magnitude` is filled: result -> sum of |weight| |value| of every element, or the
+    every float is computed in. `magnitude` is filled: result -> sum of |weight| |value| of every element, or the
     word "lse"; a result of another kind has no entry."""
     check_keys("spec", spec, TOP)
     for key in ("heddle", "name", "tensors", "steps", "results"):
@@ -114,7 +113,7 @@ def evaluate(spec: dict, inputs: dict[str, Array], params: Optional[dict] = None
     for n, text in enumerate(spec.get("require", [])):
         if not Scope({}, constants)(parse(text, f"require[{n}]"), (), "bool"):
             raise SpecError(f"require[{n}]", f"'{text}' does not hold")
-    run = Run(constants, {}, {}, real, moves, magnitude is not None)
+    run = Run(constants, {}, {}, real, magnitude is not None)
     for name, t in spec["tensors"].items():
         check_keys(f"tensors.{name}", t, "dims type range sorted distinct about".split())
         if t["type"] not in STORAGE:

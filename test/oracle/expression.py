@@ -5,7 +5,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterable, Optional
+from typing import Any, Iterable, Optional
 
 import numpy as np
 
@@ -228,7 +228,6 @@ class Scope:
     lets: dict[str, Expr] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)                         # lets being evaluated
     real: type = np.float64                                               # the type every float has
-    moves: Optional[np.random.Generator] = None
 
     def __call__(self, e: Expr, names: Names, want: str = "") -> Array:
         """Value of `e` as an array with one axis (of full size or 1) per name; want: bool, integer or float."""
@@ -243,13 +242,6 @@ class Scope:
     def typed(self, x: Array) -> Array:
         """A float in the precision of this evaluation; integers and bools as they are."""
         return x.astype(self.real) if x.dtype.kind == "f" else x
-
-    def approximate(self, name: str, f: Callable, *args: Array) -> Array:
-        """Of one that no standard rounds, like exp, the value is moved by at most half a unit in the last place of f32, with `moves`."""
-        if self.moves is None or name in ("sqrt", "floor", "ceil"):
-            return self.typed(f(*(x.astype(self.real) for x in args)))
-        exact = f(*(x.astype(np.float64) for x in args))
-        return self.typed(exact * (1 + self.moves.uniform(-1, 1, exact.shape) * 2.0**-24))
 
     def full(self, e: Expr, names: Names, want: str = "") -> Array:
         return np.broadcast_to(self(e, names, want), tuple(self.sizes[n] for n in names))
@@ -362,11 +354,11 @@ class Scope:
             if type_of(x) == "bool":
                 raise e.fail(a, f"{f}() takes numbers, found bool")
         if f in FLOAT_FUNCTIONS:
-            return self.approximate(f, FLOAT_FUNCTIONS[f], args[0])
+            return self.typed(FLOAT_FUNCTIONS[f](args[0].astype(self.real)))
         if f in NUMBER_FUNCTIONS:
             return NUMBER_FUNCTIONS[f](args[0])
         if f == "pow":
-            return self.approximate(f, np.power, *args)
+            return np.power(args[0].astype(self.real), args[1].astype(self.real))
         out = args[0]
         for x in args[1:]:
             out = (np.maximum if f == "max" else np.minimum)(out, x)        # NaN wins, as everywhere

@@ -27,7 +27,6 @@ class Run:
     tensors: dict[str, Array]
     dims: dict[str, list[str]]                    # per tensor: its axes as written, e.g. ["B", "H", "N//s"]
     real: type = np.float64                       # the type every float is computed in
-    moves: Optional[np.random.Generator] = None   # functions like exp are moved in their last place
     magnitude: bool = False                       # also compute the outputs' sums of |weight| |value|
 
     def axes(self, name: str) -> tuple[list[str], tuple[int, ...]]:
@@ -45,7 +44,7 @@ class Step:
     def __init__(self, run: Run, kind: str, body: dict, path: str, allowed: str):
         self.run, self.kind, self.body, self.path = run, kind, body, path
         check_keys(path, body, allowed.split())
-        self.scope = Scope(run.tensors, run.constants, real=run.real, moves=run.moves)
+        self.scope = Scope(run.tensors, run.constants, real=run.real)
         self.given: set[str] = set()
         for name, value in body.get("let", {}).items():
             self.new_name(name, path + ".let")

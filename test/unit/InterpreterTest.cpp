@@ -233,26 +233,4 @@ TEST(Interpreter, Scans) {
   EXPECT_EQ(scan("max reverse"), (V{5, 5, 5, 5}));
   EXPECT_EQ(scan("max exclusive"), (V{-infinity, 2, 3, 4}));
 }
-
-TEST(Interpreter, ASeedMovesFunctionsByOneUnitAtMostAndNothingElse) {
-  Program program("func.func @f(%x: f32) -> (f32, f32) {"
-                  "  %f = math.cos %x : f32"
-                  "  %s = arith.mulf %x, %x : f32"
-                  "  return %f, %s : f32, f32 }");
-  InterpreterOptions options;
-  options.round = true;
-  const double unit = std::ldexp(1.0, -24); // of cos, from 0.5 to 1
-  double x = double(0.78f);
-  int numMoved = 0;
-  for (options.seed = 0; options.seed < 20; ++options.seed) {
-    std::vector<Array> arguments = {Array(x)}, returned;
-    ASSERT_EQ(program.run("f", arguments, &returned, options), "");
-    double away = std::fabs(returned[0].data[0] - double(float(std::cos(x))));
-    EXPECT_LE(away, options.seed ? unit : 0);
-    numMoved += away > 0;
-    EXPECT_EQ(returned[1].data[0], double(float(x * x)));
-  }
-  EXPECT_GT(numMoved, 2);
-}
-
 } // namespace

@@ -20,7 +20,7 @@ struct Deviation {
 
 /// Evaluates the spec by definition, in double, and compares the results in `tensors` with it under the
 /// contract: |got - ref64| <= r E + 2 ulp(S). E is the largest error of the definition evaluated in f32
-/// (where it is not one surface op: also on inputs and functions moved in their last place, some times, until nothing is
+/// (where it is not one surface op: also on inputs moved in their last place, some times, until nothing is
 /// beyond it: that tells what a chain of steps makes of a rounding). S is the sum of |weight| |value| of
 /// the element (of a result of loops or of several steps, whose terms nobody hands out: the largest element
 /// of the result). r is 1 for 16-bit storage, 3 for f32. lse: 4e-6 + 2e-6 |lse|. Masked rows are exact. When
