@@ -83,6 +83,13 @@ IntegerRanges::Range IntegerRanges::of(const Expr &expr) {
   auto beginsBlock = [&](int index, int size) {
     return isBlockIndex(*expr.args[index]) && isOfCall(*expr.args[size]);
   };
+  if (expr.type ==
+      ExprType::Float) { // for floor and ceil; what is not known stays so in a quotient
+    constexpr double unknown = 1e300;
+    if (range.low <= -most64 || range.high >= most64)
+      range = {-unknown, unknown};
+    return known[&expr] = range;
+  }
   bool isProduct = expr.kind == ExprKind::Binary && expr.binary == BinaryOp::Mul;
   if ((isProduct && (beginsBlock(0, 1) || beginsBlock(1, 0))) ||
       (!varies(expr) && range.low != range.high))
@@ -94,7 +101,9 @@ IntegerRanges::Range IntegerRanges::of(const Expr &expr) {
 
 /// The last index of a range.
 double IntegerRanges::lastOf(const Expr &size) {
-  return std::clamp(of(size).high - 1, 0.0, mostIndex);
+  Range range = of(size);
+  double last = std::max(range.high - 1, 0.0);
+  return range.low == range.high ? last : std::min(last, mostIndex);
 }
 bool IntegerRanges::isBlockIndex(const Expr &expr) const {
   return expr.kind == ExprKind::Index && blocks.count(expr.name);
@@ -103,8 +112,12 @@ bool IntegerRanges::isBlockIndex(const Expr &expr) const {
 IntegerRanges::Range IntegerRanges::compute(const Expr &expr) {
   const Range any{-most64, most64};
   switch (expr.kind) {
-  case ExprKind::Number:
-    return {double(expr.intValue), double(expr.intValue)};
+  case ExprKind::Number: {
+    double value = expr.type == ExprType::Float ? expr.floatValue : double(expr.intValue);
+    return std::isfinite(value) ? Range{value, value} : any;
+  }
+  case ExprKind::IntToFloat:
+    return of(*expr.args[0]);
   case ExprKind::Dim: {
     const SpecDim *dim = spec.findDim(expr.name);
     if (dim && dim->isCompileTime())
@@ -112,12 +125,14 @@ IntegerRanges::Range IntegerRanges::compute(const Expr &expr) {
     return {0, mostOfCall};
   }
   case ExprKind::Param:
-    return {-mostOfCall, mostOfCall};
+    return expr.type == ExprType::Int ? Range{-mostOfCall, mostOfCall} : any;
   case ExprKind::Index: {
     auto size = sizes.find(expr.name);
     return {0, size != sizes.end() ? lastOf(*size->second) : mostIndex};
   }
   case ExprKind::Special: {
+    if (expr.type != ExprType::Int)
+      return any;
     if (expr.special != ExprSpecial::Pos || !offset)
       return {0, mostIndex};
     if (offsetKind != OffsetKind::Expr) // from the first key, or to the last
@@ -163,6 +178,13 @@ IntegerRanges::Range IntegerRanges::ofBinary(const Expr &expr) {
         std::minmax({x.low * y.low, x.low * y.high, x.high * y.low, x.high * y.high});
     return {low, high};
   }
+  case BinaryOp::Div: {
+    if (y.low <= 0 && y.high >= 0)
+      return {-most64, most64};
+    auto [low, high] =
+        std::minmax({x.low / y.low, x.low / y.high, x.high / y.low, x.high / y.high});
+    return {low, high};
+  }
   case BinaryOp::FloorDiv:
     if (y.low >= 1)
       return {std::floor(std::min(x.low / y.low, x.low / y.high)),
@@ -185,15 +207,20 @@ IntegerRanges::Range IntegerRanges::ofBinary(const Expr &expr) {
 }
 
 IntegerRanges::Range IntegerRanges::ofCall(const Expr &expr) {
-  if (expr.function == ExprFunction::Floor || expr.function == ExprFunction::Ceil)
-    return {least32, most32}; // a tile's saturate there
   Range x = of(*expr.args[0]);
+  if (expr.function == ExprFunction::Floor || expr.function == ExprFunction::Ceil) {
+    constexpr double roundings = 1e-4; // of an expression of f32; NaN gives 0
+    return {std::min(std::floor(x.low - roundings * std::fabs(x.low)), 0.0),
+            std::max(std::ceil(x.high + roundings * std::fabs(x.high)), 0.0)};
+  }
   if (expr.function == ExprFunction::Abs)
     return {x.low <= 0 && x.high >= 0 ? 0 : std::min(std::fabs(x.low), std::fabs(x.high)),
             std::max(std::fabs(x.low), std::fabs(x.high))};
   if (expr.function == ExprFunction::Relu)
     return {std::max(x.low, 0.0), std::max(x.high, 0.0)};
-  for (const ExprRef &arg : expr.args) { // min, max
+  if (expr.function != ExprFunction::Min && expr.function != ExprFunction::Max)
+    return {-most64, most64};
+  for (const ExprRef &arg : expr.args) {
     Range y = of(*arg);
     bool isMin = expr.function == ExprFunction::Min;
     x = {isMin ? std::min(x.low, y.low) : std::max(x.low, y.low),
@@ -205,8 +232,8 @@ IntegerRanges::Range IntegerRanges::ofCall(const Expr &expr) {
 IntegerRanges::Range IntegerRanges::ofRead(const Expr &expr) {
   const SpecTensor *tensor = spec.findTensor(expr.name);
   Range stored{least32, most32};
-  if (!tensor)
-    return stored;
+  if (!tensor || expr.type != ExprType::Int)
+    return {-most64, most64};
   if (tensor->storage == StorageType::I8)
     stored = {-128, 127};
   if (tensor->range) { // promised; what is stored fits

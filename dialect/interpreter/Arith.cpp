@@ -198,10 +198,11 @@ bool Machine::evalInteger(Operation *op, ArrayRef<const Array *> in,
       isBeyond = true;
     return to == 1 ? double(value & 1) : held;
   });
-  if (isBeyond && options.gaveUp)
-    *options.gaveUp = "holds an integer beyond 2^53, which is not exact here";
-  if (isBeyond)
+  if (isBeyond) {
     wrong = "an integer beyond 2^53, which is not exact here";
+    if (options.gaveUp)
+      *options.gaveUp = std::string("holds ") + wrong;
+  }
   return wrong ? fail(op, wrong) : true;
 }
 

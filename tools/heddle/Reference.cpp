@@ -124,7 +124,7 @@ Deviation compareOne(HostTensor &got, const Array &ref, double error, const Arra
                      bool isLse, bool sampled) {
   Deviation result{got.spec.name};
   StorageType type = *got.spec.storage;
-  double factor = type == StorageType::F16 || type == StorageType::BF16 ? 1 : 3;
+  double factor = type == StorageType::F32 ? 3 : 1;
   for (size_t i = 0; i < ref.data.size(); ++i) {
     double want = ref.data[i], have = got.get(int64_t(i));
     if (sampled && std::isnan(want))
