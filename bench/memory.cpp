@@ -1,10 +1,10 @@
-//===- memory.cpp - what a token costs at least where no cache holds the sequence ---------------===//
+//===- memory.cpp - what a token costs a loop without a kernel, where no cache holds all -------===//
 //
 //   bench_memory [ROUNDS]     prints what a token of 64k takes over one of 1k, by the size of pages
 //
 // No kernel: three rows of 64 floats are read for a token and one is written, as a recurrence does, each line once and
 // hinted at 64 tokens before; between two lines are so many rounds (default 6) of twelve multiplications in registers,
-// two in a clock. So all that may take longer for 64k tokens is memory.
+// two in a clock. So all that may take longer for 64k tokens is memory. It is one such loop, not the best there may be.
 //
 //===----------------------------------------------------------------------------------------===//
 

@@ -5,9 +5,6 @@
 // useful FLOP per second over the FMA peak of the same instruction set around the slice. With more threads
 // whole calls are timed.
 //
-// Tensors lie in large pages if the system has them, as with numpy, and with any allocator where the system's default
-// is so. In small ones long sequences also wait for page tables, which no kernel can avoid (bench/memory.cpp).
-//
 //===----------------------------------------------------------------------------------------===//
 
 #include "Commands.h"
@@ -18,7 +15,6 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
-#include <sys/prctl.h>
 
 using namespace llvm;
 using namespace heddle;
@@ -91,11 +87,10 @@ int heddle::runBench(const opt::InputArgList &args) {
   std::string fault;
   std::optional<ValueMap> sizes =
       input->spec.resolveSizes(input->shape, /*useExample=*/true, &fault);
-  if (args.hasArg(OPT_small_pages))
-    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   std::optional<std::vector<HostTensor>> tensors;
   if (sizes)
-    tensors = createTensors(input->spec, *sizes, Layout::Contiguous, int64_t(16) << 30, fault);
+    tensors = createTensors(input->spec, *sizes, Layout::Contiguous, int64_t(16) << 30, fault,
+                            args.hasArg(OPT_large_pages));
   bool filled = tensors.has_value();
   for (size_t i = 0; filled && i < tensors->size(); ++i)
     if ((*tensors)[i].spec.isInput())

@@ -48,7 +48,7 @@ defm out : Value<"out", "DIR", "write results as .npy files", [Run]>;
 defm strides : Value<"strides", "padded|broadcast", "memory of the tensors other than contiguous", [Run]>;
 def json : Flag<["--"], "json", [Run, Check, Bench]>, HelpText<"print one JSON object">;
 defm seconds : Value<"seconds", "S", "time to spend measuring (default 3)", [Bench]>;
-def small_pages : Flag<["--"], "small-pages", [Bench]>, HelpText<"lay tensors in pages of 4 KB, not in large ones where the system has them">;
+def large_pages : Flag<["--"], "large-pages", [Bench]>, HelpText<"ask the system for large pages for tensors, as numpy does">;
 
 def o : JoinedOrSeparate<["-"], "o", [Compile]>, HelpText<"folder to write to (default .); - for standard output">, MetaVarName<"DIR">;
 defm emit : Value<"emit", "KIND,..", "what to write: lib, header, manifest, obj, ptx, cubin, mlir-after-PASS (default lib,header,manifest,ptx; of FILE.mlir obj,ptx)", [Compile]>;

@@ -100,7 +100,8 @@ void Unmap::operator()(char *) const {
     munmap(start, length);
 }
 
-HostTensor::HostTensor(const SpecTensor &spec, std::vector<int64_t> sizes, Layout layout)
+HostTensor::HostTensor(const SpecTensor &spec, std::vector<int64_t> sizes, Layout layout,
+                       bool largePages)
     : spec(spec), shape(std::move(sizes)), strides(shape.size()),
       elementBytes(sizeOf(*spec.storage)) {
   int64_t stride = 1, extent = 1;
@@ -119,7 +120,8 @@ HostTensor::HostTensor(const SpecTensor &spec, std::vector<int64_t> sizes, Layou
       mmap(nullptr, length + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (start == MAP_FAILED)
     report_bad_alloc_error("no memory for a tensor");
-  madvise(start, length, MADV_HUGEPAGE); // as numpy does, and some systems always
+  if (largePages)
+    madvise(start, length, MADV_HUGEPAGE);
   char *guard = static_cast<char *>(start) + length;
   mprotect(guard, page, PROT_NONE);
   memory = std::unique_ptr<char, Unmap>(guard - numBytes,
@@ -163,7 +165,8 @@ heddle_tensor HostTensor::describe(int32_t device, void *at) {
 
 std::optional<std::vector<HostTensor>> heddle::createTensors(const Spec &spec,
                                                              const ValueMap &sizes, Layout layout,
-                                                             int64_t limit, std::string &fault) {
+                                                             int64_t limit, std::string &fault,
+                                                             bool largePages) {
   std::vector<const SpecTensor *> list = spec.arguments();
   std::vector<std::vector<int64_t>> shapes;
   int64_t total = 0;
@@ -193,7 +196,7 @@ std::optional<std::vector<HostTensor>> heddle::createTensors(const Spec &spec,
   }
   std::vector<HostTensor> tensors;
   for (size_t i = 0; i < list.size(); ++i)
-    tensors.emplace_back(*list[i], std::move(shapes[i]), layout);
+    tensors.emplace_back(*list[i], std::move(shapes[i]), layout, largePages);
   return tensors;
 }
 

@@ -24,7 +24,7 @@ struct Unmap {
 /// One input or result of a call. Its memory ends at a page that cannot be touched.
 class HostTensor {
 public:
-  HostTensor(const SpecTensor &spec, std::vector<int64_t> shape, Layout layout);
+  HostTensor(const SpecTensor &spec, std::vector<int64_t> shape, Layout layout, bool largePages);
   HostTensor(HostTensor &&) = default;
 
   const SpecTensor &spec;
@@ -47,10 +47,11 @@ private:
 };
 
 /// The tensors of a call, inputs then results, as the spec's sizes say. Empty: `fault` says which size
-/// is missing, negative or too large. Memory over `limit` bytes in all is refused.
+/// is missing, negative or too large. Memory over `limit` bytes in all is refused. `largePages`: the system is asked
+/// for them; else it gives what it gives.
 std::optional<std::vector<HostTensor>> createTensors(const Spec &spec, const ValueMap &sizes,
                                                      Layout layout, int64_t limit,
-                                                     std::string &fault);
+                                                     std::string &fault, bool largePages = false);
 
 /// Seeded test data: floats standard normal or uniform in the spec's range, integers uniform in it,
 /// sorted and distinct as promised. False: `fault`.
