@@ -1,10 +1,10 @@
 //===- memory.cpp - what a token costs a loop without a kernel, where no cache holds all -------===//
 //
-//   bench_memory [ROUNDS]     prints what a token of 64k takes over one of 1k, by the size of pages
+//   bench_memory [ROUNDS]     prints what a token of 1k to 64k takes, by the size of pages
 //
 // No kernel: three rows of 64 floats are read for a token and one is written, as a recurrence does, each line once and
 // hinted at 64 tokens before; between two lines are so many rounds (default 6) of twelve multiplications in registers,
-// two in a clock. So all that may take longer for 64k tokens is memory. It is one such loop, not the best there may be.
+// two in a clock, or none: then it copies. All that may take longer for many tokens is memory. One loop, not the best there may be.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -82,22 +82,26 @@ double median(std::vector<double> &values) {
 
 int main(int argc, char **argv) {
   int rounds = argc > 1 ? std::atoi(argv[1]) : 6;
-  if (rounds < 1)
+  if (rounds < 0)
     return std::fprintf(stderr, "usage: bench_memory [ROUNDS]\n"), 2;
   Rows small, large;
   for (float *&rows : small)
     rows = rowsIn(MADV_NOHUGEPAGE);
   for (float *&rows : large)
     rows = rowsIn(MADV_HUGEPAGE);
-  std::vector<double> short1k, small64k, large64k;
-  for (int i = 0; i < 31; ++i) {
-    short1k.push_back(timeOf(small, few, rounds));
-    small64k.push_back(timeOf(small, many, rounds));
-    large64k.push_back(timeOf(large, many, rounds));
+  constexpr std::array<int64_t, 4> sizes = {few, 4 * few, 16 * few, many};
+  std::array<std::vector<double>, sizes.size()> inSmall, inLarge;
+  for (int i = 0; i < 31; ++i)
+    for (size_t s = 0; s < sizes.size(); ++s) {
+      inSmall[s].push_back(timeOf(small, sizes[s], rounds));
+      inLarge[s].push_back(timeOf(large, sizes[s], rounds));
+    }
+  double base = median(inSmall[0]), baseLarge = median(inLarge[0]);
+  for (size_t s = 0; s < sizes.size(); ++s) {
+    double a = median(inSmall[s]), b = median(inLarge[s]);
+    std::printf("%2lldk tokens: %6.1f ns each in pages of 4 KB (%.3f of 1k), %6.1f in pages of 2 "
+                "MB (%.3f)\n",
+                static_cast<long long>(sizes[s] / 1024), a, a / base, b, b / baseLarge);
   }
-  double base = median(short1k);
-  std::printf(
-      "1k tokens: %.0f ns each; 64k: %.3f times that in pages of 4 KB, %.3f in pages of 2 MB\n",
-      base, median(small64k) / base, median(large64k) / base);
   return 0;
 }

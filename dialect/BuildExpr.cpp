@@ -274,6 +274,27 @@ Value ExprBuilder::buildCompare(const Expr &expr, Value x, Value y) {
   return arith::CmpIOp::create(b, loc, predicates[which], x, y);
 }
 
+/// 1 or e over 1 + e, e = exp(-|x|): exact at both ends.
+Value ExprBuilder::buildSigmoid(Location loc, Value x) {
+  Value size = math::AbsFOp::create(b, loc, x), one = number(loc, 1);
+  Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, size));
+  Value r = arith::DivFOp::create(b, loc, one, arith::AddFOp::create(b, loc, e, one));
+  Value positive = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, number(loc, 0));
+  return arith::SelectOp::create(b, loc, positive, r, arith::MulFOp::create(b, loc, r, e));
+}
+
+/// Of a weight, one of many: 1 / (1 + exp(-x)) with a refined reciprocal, where in a decay the error would add up.
+/// Below -88, where the power overflows, it is that of -88, a subnormal number. NaN stays.
+Value ExprBuilder::buildSigmoidOfWeight(Location loc, Value x) {
+  Value one = number(loc, 1), most = number(loc, 88);
+  Value y = arith::NegFOp::create(b, loc, x, arith::FastMathFlags::nsz);
+  Value isAbove = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, most, y);
+  Value e = math::ExpOp::create(b, loc, arith::SelectOp::create(b, loc, isAbove, most, y));
+  auto refined = arith::FastMathFlags::arcp | arith::FastMathFlags::ninf |
+                 arith::FastMathFlags::contract; // LLVM takes none without the three
+  return arith::DivFOp::create(b, loc, one, arith::AddFOp::create(b, loc, e, one), refined);
+}
+
 Value ExprBuilder::buildCall(const Expr &expr) {
   Location loc = locate(expr);
   Value x = build(expr.args[0]);
@@ -304,19 +325,8 @@ Value ExprBuilder::buildCall(const Expr &expr) {
     return math::RsqrtOp::create(b, loc, x);
   case ExprFunction::Tanh:
     return math::TanhOp::create(b, loc, x);
-  case ExprFunction::Sigmoid: { // 1 or e over 1 + e, e = exp(-|x|): exact at both ends
-    Value size = math::AbsFOp::create(b, loc, x), one = number(loc, 1);
-    Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, size));
-    Value sum = arith::AddFOp::create(b, loc, e, one);
-    // From 1 to 2 a refined reciprocal will do for a weight, one of many; the error of a decay adds up.
-    auto refined = arith::FastMathFlags::arcp | arith::FastMathFlags::ninf |
-                   arith::FastMathFlags::contract; // LLVM takes none without the three
-    bool isWeight = specials.count(ExprSpecial::Score);
-    Value r =
-        arith::DivFOp::create(b, loc, one, sum, isWeight ? refined : arith::FastMathFlags::none);
-    Value positive = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, number(loc, 0));
-    return arith::SelectOp::create(b, loc, positive, r, arith::MulFOp::create(b, loc, r, e));
-  }
+  case ExprFunction::Sigmoid:
+    return specials.count(ExprSpecial::Score) ? buildSigmoidOfWeight(loc, x) : buildSigmoid(loc, x);
   case ExprFunction::Sin:
     return math::SinOp::create(b, loc, x);
   case ExprFunction::Cos:

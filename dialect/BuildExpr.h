@@ -58,6 +58,8 @@ private:
   mlir::Value buildCompare(const Expr &expr, mlir::Value x, mlir::Value y);
   mlir::Value buildFloorDiv(const Expr &expr, mlir::Value x, mlir::Value y);
   mlir::Value buildCall(const Expr &expr);
+  mlir::Value buildSigmoid(mlir::Location loc, mlir::Value x);
+  mlir::Value buildSigmoidOfWeight(mlir::Location loc, mlir::Value x);
   mlir::Value buildMinMax(const Expr &expr);
   mlir::Value buildRounded(const Expr &expr);
   mlir::Value buildShift(const Expr &expr, mlir::Value x, mlir::Value y);

@@ -227,7 +227,7 @@ private:
   Value evaluate(attn::MapOp op, ArrayRef<Value> arguments);
   Value evaluateOp(Operation *op, DenseMap<Value, Value> &vectors);
   Value lookupVector(Value value, DenseMap<Value, Value> &vectors);
-  Value quotient(Value x, Value divisor);
+  Value quotient(Value x, Value divisor, bool mayBeLarge);
   Value gather(Operation *load, DenseMap<Value, Value> &vectors);
   Value asVector(Value scalar);
   LogicalResult emitElementwise(Operation *op);

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace heddle::attn;
@@ -40,25 +41,32 @@ Value Emitter::lookupVector(Value value, DenseMap<Value, Value> &vectors) {
   return asVector(scalar);
 }
 
-/// Whether a divisor is an argument that each lane has for itself: the row's, in a strip.
+/// Whether a divisor serves many registers: the row's, which each lane of a strip has for itself, or one from outside the
+/// body. By a power of two LLVM multiplies.
 static bool dividesMany(arith::DivFOp op, Value divisor) {
+  auto map = cast<MapOp>(op->getParentOp());
+  if (APFloat constant(0.0f); matchPattern(op.getRhs(), m_ConstantFloat(&constant)))
+    return !constant.getExactInverse(nullptr);
+  if (op.getRhs().getParentRegion() != &map.getBody())
+    return true;
   auto argument = dyn_cast<BlockArgument>(op.getRhs());
-  auto map = argument ? dyn_cast<MapOp>(argument.getOwner()->getParentOp()) : MapOp();
-  unsigned numTiles = map ? map.getTiles().size() : 0;
-  return map && argument.getArgNumber() >= numTiles &&
+  unsigned numTiles = map.getTiles().size();
+  return argument && argument.getArgNumber() >= numTiles &&
          argument.getArgNumber() < numTiles + map.getRows().size() &&
          !divisor.getDefiningOp<vector::BroadcastOp>();
 }
 
 /// x / divisor, to the last bit unless x is below 2^-100. The reciprocal is found once for all columns, and
-/// the rest that it leaves is divided by it too. A divisor so large that the reciprocal would be no normal
-/// number is scaled, and what it divides. Where there is no rest, of infinity say, the first quotient stands.
-Value Emitter::quotient(Value x, Value divisor) {
-  Value isLarge = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT,
-                                        math::AbsFOp::create(b, divisor), splat(0x1p100));
-  Value by = arith::SelectOp::create(b, isLarge, splat(0x1p-64), splat(1));
-  divisor = arith::MulFOp::create(b, divisor, by);
-  x = arith::MulFOp::create(b, x, by);
+/// the rest that it leaves is divided by it too. A divisor that may be so large that the reciprocal would be no
+/// normal number is scaled, and what it divides. Where there is no rest, of infinity say, the first quotient stands.
+Value Emitter::quotient(Value x, Value divisor, bool mayBeLarge) {
+  if (mayBeLarge) {
+    Value isLarge = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT,
+                                          math::AbsFOp::create(b, divisor), splat(0x1p100));
+    Value by = arith::SelectOp::create(b, isLarge, splat(0x1p-64), splat(1));
+    divisor = arith::MulFOp::create(b, divisor, by);
+    x = arith::MulFOp::create(b, x, by);
+  }
   Value reciprocal = arith::DivFOp::create(b, splat(1), divisor);
   Value first = arith::MulFOp::create(b, x, reciprocal);
   Value rest = vector::FMAOp::create(b, arith::NegFOp::create(b, first), divisor, x);
@@ -84,7 +92,8 @@ Value Emitter::evaluateOp(Operation *op, DenseMap<Value, Value> &vectors) {
   for (Value operand : op->getOperands())
     operands.push_back(lookupVector(operand, vectors));
   if (auto division = dyn_cast<arith::DivFOp>(op); division && dividesMany(division, operands[1]))
-    return quotient(operands[0], operands[1]);
+    return quotient(operands[0], operands[1],
+                    /*mayBeLarge=*/!division.getRhs().getDefiningOp<arith::SIToFPOp>());
   Type element = op->getResult(0).getType();
   OperationState state(b.getLoc(), op->getName());
   state.addOperands(operands);
