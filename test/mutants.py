@@ -74,6 +74,7 @@ MUTANTS = [
     Mutant("a decay takes a refined reciprocal", "dialect/BuildExpr.cpp", ": buildSigmoid(loc, x);", ": buildSigmoidOfWeight(loc, x);", LIT + "dialect/sigmoid"),
     Mutant("the power in a weight's sigmoid overflows", "dialect/BuildExpr.cpp", "arith::SelectOp::create(b, loc, isAbove, most, y)", "((void)isAbove, y)",
            LIT + "exp-range"),
+    Mutant("registers of a product go one by one", "codegen/cpu/Map.cpp", "together = 4;", "together = 1;", LIT + "codegen/turns"),
     Mutant("by one number each weight is divided", "codegen/cpu/Evaluate.cpp", "getParentRegion() != &map.getBody())\n    return true;",
            "getParentRegion() != &map.getBody())\n    return false;", LIT + "uniform-quotient"),
     Mutant("a gather reads behind a tile's columns", "codegen/cpu/Evaluate.cpp", "i = arith::MinSIOp::create(b, i, plus(size, -1));", "(void)size;",

@@ -225,6 +225,7 @@ private:
 
   // Evaluate.cpp: bodies on registers; vectors; scans.
   Value evaluate(attn::MapOp op, ArrayRef<Value> arguments);
+  void inTurns(int64_t count, function_ref<void(int64_t)> emit);
   Value evaluateOp(Operation *op, DenseMap<Value, Value> &vectors);
   Value lookupVector(Value value, DenseMap<Value, Value> &vectors);
   Value quotient(Value x, Value divisor, bool mayBeLarge);

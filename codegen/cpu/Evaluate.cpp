@@ -1,5 +1,6 @@
 //===- Evaluate.cpp - scalar bodies on registers of lanes --------------------------------------===//
 
+#include "codegen/PreciseMath.h"
 #include "codegen/cpu/Emitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -31,6 +32,26 @@ Value Emitter::evaluate(MapOp op, ArrayRef<Value> arguments) {
   return lookupVector(body.getTerminator()->getOperand(0), vectors);
 }
 
+/// Emits what belongs to each of so many registers, and has their operations take turns: a machine that looks some
+/// hundred of them ahead then finds those of several registers, which do not wait for each other.
+void Emitter::inTurns(int64_t count, function_ref<void(int64_t)> emit) {
+  Block *block = b.getInsertionBlock();
+  Block::iterator end = b.getInsertionPoint();
+  SmallVector<SmallVector<Operation *>> chains(count);
+  for (auto [i, chain] : llvm::enumerate(chains)) {
+    Operation *before = end == block->begin() ? nullptr : &*std::prev(end);
+    emit(int64_t(i));
+    for (Operation &op :
+         llvm::make_range(before ? std::next(before->getIterator()) : block->begin(), end))
+      chain.push_back(&op);
+  }
+  for (size_t turn = 0; llvm::any_of(chains, [&](auto &chain) { return turn < chain.size(); });
+       ++turn)
+    for (auto &chain : chains)
+      if (turn < chain.size())
+        chain[turn]->moveBefore(block, end);
+}
+
 Value Emitter::lookupVector(Value value, DenseMap<Value, Value> &vectors) {
   auto known = vectors.find(value);
   if (known != vectors.end())
@@ -41,8 +62,8 @@ Value Emitter::lookupVector(Value value, DenseMap<Value, Value> &vectors) {
   return asVector(scalar);
 }
 
-/// Whether a divisor serves many registers: the row's, which each lane of a strip has for itself, or one from outside the
-/// body. By a power of two LLVM multiplies.
+/// Whether a divisor serves many registers: the row's, which each lane of a strip has for itself, or one from outside
+/// the body. By a power of two LLVM multiplies.
 static bool dividesMany(arith::DivFOp op, Value divisor) {
   auto map = cast<MapOp>(op->getParentOp());
   if (APFloat constant(0.0f); matchPattern(op.getRhs(), m_ConstantFloat(&constant)))
@@ -88,6 +109,8 @@ Value Emitter::evaluateOp(Operation *op, DenseMap<Value, Value> &vectors) {
     return lookupVector(op->getOperand(0), vectors); // positions are i32
   if (isa<math::ExpOp, math::Exp2Op>(op))
     return exponential(op, lookupVector(op->getOperand(0), vectors));
+  if (isa<math::TanhOp>(op))
+    return preciseTanh(b, b.getLoc(), lookupVector(op->getOperand(0), vectors));
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(lookupVector(operand, vectors));

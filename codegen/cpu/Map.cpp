@@ -65,6 +65,9 @@ MapOp Emitter::fusedMap(ContractOp op) {
 
 static bool isMasked(MapOp op) { return op->hasAttr(AttnDialect::MaskedAttrHelper::getNameStr()); }
 
+// Registers of a product whose bodies take turns: by four a tanh a score costs a sixth of a softmax, else a fifth.
+static constexpr int64_t together = 4;
+
 LogicalResult Emitter::emitFused(ContractOp op, MapOp map) {
   done.insert(map);
   Storage result = allocate(map.getResult());
@@ -80,12 +83,13 @@ LogicalResult Emitter::emitFused(ContractOp op, MapOp map) {
       Value first = index((v0 + v) * lanes), sum;
       if (map.getReduce())
         sum = loadVector(reduced.base, first, f32);
-      for (int64_t i = 0; i < rows; ++i) {
-        Value &x = acc[i * count + v];
-        x = evaluate(map, stripArguments(map, {x}, rowRegisters(map, first), plus(c, i)));
-        if (sum)
-          sum = combine(*map.getReduce(), x, sum);
-      }
+      for (int64_t from = 0; from < rows; from += together)
+        inTurns(std::min(together, rows - from), [&](int64_t i) {
+          Value &x = acc[(from + i) * count + v];
+          x = evaluate(map, stripArguments(map, {x}, rowRegisters(map, first), plus(c, from + i)));
+        });
+      for (int64_t i = 0; sum && i < rows; ++i)
+        sum = combine(*map.getReduce(), acc[i * count + v], sum);
       if (sum)
         storeVector(sum, reduced.base, first);
     }
