@@ -2,7 +2,8 @@
 //
 // What is read once, or line by line of many rows, no machine foresees well: the queries of the next item and
 // the place of its results. Keys stay near anyhow: the next item reads them again. All of it in one go waits
-// for the machine's few buffers of misses: products hide that if they fetch a line every few steps of their loops.
+// for the machine's few buffers of misses: products hide that if they fetch a line every few steps of their loops,
+// a row of each tensor in turns: in bursts within the pages of one after the other memory takes longer.
 //
 // Two loops have so few products to an item's rows that the wait would be seen otherwise:
 // - Where the kernel looks for its tiles itself an item has few of them. There each tile fetches a part, and a
@@ -29,8 +30,8 @@ static constexpr int64_t parts = 8;
 static constexpr int64_t keyDistance = 256;
 // Steps of a product between two lines: so many that the lines come one by one also from memory, or from L3 only.
 static constexpr int64_t longSpan = 4, shortSpan = 2;
-// Steps of one turn of a loop, which fetches a row.
-static constexpr int64_t maxTurn = 16;
+// Steps of one turn of a loop, which fetches a row, and their multiplications.
+static constexpr int64_t maxTurn = 16, maxWork = 192;
 
 // Turns of a plain loop between a hint and its row: the shortest take 25 ns, and at 16 rows push each other out of L1.
 static constexpr int64_t turnsAhead = 8;
@@ -49,7 +50,8 @@ void Emitter::fetchLine(const NextRows &rows, Value row, int64_t number) {
 }
 
 Value Emitter::rowOf(const NextRows &rows, Value r) {
-  return address(rows.place, arith::MulIOp::create(b, r, rows.stride), rows.element);
+  return address(rows.place, arith::MulIOp::create(b, plus(r, rows.first), rows.stride),
+                 rows.element);
 }
 
 /// So many rows, from `from` behind the first one ahead on.
@@ -263,65 +265,80 @@ void Emitter::fetchTurn(scf::ForOp loop) {
 
 //===--- By products -------------------------------------------------------------------------===//
 
-/// As much of what is due as a product fetches with at least so many steps between two lines. For each entry there are
-/// some columns of register tiles.
+/// As much of what is due as a product fetches with at least so many steps between two lines.
 static SharedRows shareOut(ArrayRef<NextRows> due, const ProductShape &shape, int64_t span) {
   SharedRows shared;
   int64_t lines = due.empty() ? 0 : linesOf(due[0]);
-  if (!lines || span * lines > std::min(shape.depth, maxTurn) || !shape.tilesOfColumn)
+  int64_t longest = std::min(maxTurn, maxWork / shape.width);
+  if (!lines || span * lines > std::min(shape.depth, longest))
     return shared;
-  shared.each = std::min(shape.depth / (span * lines), due[0].count);
-  shared.span = std::min(shape.depth / shared.each, maxTurn) / lines;
-  shared.columns = llvm::divideCeil(due[0].count, shared.each * shape.tilesOfColumn);
-  for (const NextRows &one : due.take_front(shape.columns / shared.columns)) {
-    bool alike =
-        one.count == due[0].count && one.element == due[0].element && one.width == due[0].width;
-    if (!alike)
-      break;
-    shared.rows.push_back(one);
-  }
+  auto isAlike = [&](const NextRows &one) {
+    return one.count == due[0].count && one.element == due[0].element && one.width == due[0].width;
+  };
+  ArrayRef<NextRows> alike = due.take_while(isAlike);
+  int64_t entries = int64_t(alike.size());
+  int64_t each = shape.depth / (span * lines);
+  shared.count = std::min(shape.tiles * each / entries, due[0].count);
+  if (!shared.count)
+    return shared;
+  shared.each = std::min(each, shared.count * entries);
+  shared.rows = SmallVector<NextRows>(alike);
+  shared.span = std::min(shape.depth / shared.each, longest) / lines;
   return shared;
+}
+
+/// What is still due then.
+static void takeOff(SmallVector<NextRows> &due, const SharedRows &shared) {
+  if (shared.rows.empty())
+    return;
+  auto taken = MutableArrayRef(due).take_front(shared.rows.size());
+  if (taken[0].count == shared.count)
+    return void(due.erase(taken.begin(), taken.end()));
+  for (NextRows &rows : taken) {
+    rows.first += shared.count;
+    rows.count -= shared.count;
+  }
 }
 
 /// What a product fetches of what is due in its block: slowly, if it and the products behind it fetch all so.
 SharedRows Emitter::takeDue(ContractOp op) {
   if (dueIn != op->getBlock() || !op.getSpan().empty())
     return {};
-  ArrayRef<NextRows> left = due;
+  SmallVector<NextRows> left = due;
   for (Operation *next = op; next; next = next->getNextNode())
     if (auto product = dyn_cast<ContractOp>(next); product && product.getSpan().empty())
-      left = left.drop_front(shareOut(left, shapeOf(product), longSpan).rows.size());
+      takeOff(left, shareOut(left, shapeOf(product), longSpan));
   SharedRows shared = shareOut(due, shapeOf(op), left.empty() ? longSpan : shortSpan);
-  due.erase(due.begin(), due.begin() + shared.rows.size());
+  takeOff(due, shared);
+  if (!shared.rows.empty())
+    listRows(shared);
   return shared;
 }
 
-/// What the first register tile of that column fetches of them. Columns that are left over fetch one row only. A
-/// stride that is the same for all would be spilled.
-std::optional<NextRows> Emitter::shareOf(const SharedRows &shared, Value column,
-                                         int64_t tilesOfColumn) {
-  if (shared.rows.empty())
-    return std::nullopt;
-  NextRows rows = shared.rows[0];
-  rows.span = shared.span;
-  Value first = column;
-  for (size_t i = 1; i < shared.rows.size(); ++i) {
-    Value start = index(int64_t(i) * shared.columns);
-    Value past = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, column, start);
-    rows.place = arith::SelectOp::create(b, past, shared.rows[i].place, rows.place);
-    rows.stride = arith::SelectOp::create(b, past, shared.rows[i].stride, rows.stride);
-    first = arith::SelectOp::create(b, past, arith::SubIOp::create(b, column, start), first);
-  }
-  Value has = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first, index(shared.columns));
-  rows.stride = arith::SelectOp::create(b, has, rows.stride, index(0));
-  rows.from = times(first, tilesOfColumn * shared.each);
-  return rows;
+/// The addresses of the rows, the entries in turns.
+void Emitter::listRows(SharedRows &shared) {
+  int64_t entries = int64_t(shared.rows.size());
+  Type address64 = b.getI64Type();
+  shared.list = allocateVector(2 * entries * shared.count, i32).base;
+  Values places;
+  for (const NextRows &rows : shared.rows)
+    places.push_back(rowOf(rows, index(0)));
+  loop(index(0), index(shared.count), 1, places, [&](Value r, ValueRange carried) {
+    Values next;
+    for (auto [i, rows] : llvm::enumerate(shared.rows)) {
+      Value at = plus(times(r, entries), int64_t(i));
+      LLVM::StoreOp::create(b, carried[i], address(shared.list, at, address64), 8);
+      next.push_back(address(carried[i], rows.stride, rows.element));
+    }
+    return next;
+  });
 }
 
-/// The first row that the tile of that number in the column fetches: no tile goes beyond the last one.
-Value Emitter::rowOfTile(const SharedRows &shared, const NextRows &rows, Value tile) {
-  Value from = arith::AddIOp::create(b, rows.from, times(tile, shared.each));
-  return arith::MinSIOp::create(b, from, index(rows.count - shared.each));
+/// Where in the list those of a register tile begin: no tile goes beyond the last row.
+Value Emitter::listOfTile(const SharedRows &shared, Value tile) {
+  int64_t all = int64_t(shared.rows.size()) * shared.count;
+  Value from = arith::MinSIOp::create(b, times(tile, shared.each), index(all - shared.each));
+  return address(shared.list, from, b.getI64Type());
 }
 
 /// At the end of a block what no product of it could take.

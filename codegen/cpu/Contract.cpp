@@ -51,7 +51,7 @@ void Emitter::productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt,
 }
 
 /// Fetches the rows that come next, if any, line by line.
-Values Emitter::product(const RegisterTile &tile, Values acc, std::optional<NextRows> next) {
+Values Emitter::product(const RegisterTile &tile, Values acc, const SharedRows &next) {
   auto step = [&](Value k, int64_t ahead, Values &sums) {
     Value lanesAt = plus(plus(tile.lanesAt, times(k, tile.lanesStep)), ahead * tile.lanesStep);
     Value rowsAt = plus(plus(tile.rowsAt, times(k, tile.rowsStep)), ahead * tile.rowsStep);
@@ -64,19 +64,20 @@ Values Emitter::product(const RegisterTile &tile, Values acc, std::optional<Next
       return sums;
     });
   int64_t done = 0;
-  if (next) {
-    int64_t turn = next->span * linesOf(*next);
-    done = tile.depth / turn * turn;
-    acc.push_back(rowOf(*next, next->from));
+  if (!next.rows.empty()) {
+    int64_t turn = next.span * linesOf(next.rows[0]);
+    done = std::min(tile.depth / turn, next.each) * turn;
+    acc.push_back(next.list);
     acc = loop(index(0), index(done), turn, acc, [&](Value k, ValueRange carried) {
       Values sums(carried);
-      Value row = sums.pop_back_val();
+      Value place = sums.pop_back_val();
+      Value row = LLVM::LoadOp::create(b, place.getType(), place, 8);
       for (int64_t u = 0; u < turn; ++u) {
         step(k, u, sums);
-        if ((u + 1) % next->span == 0)
-          fetchLine(*next, row, u / next->span);
+        if ((u + 1) % next.span == 0)
+          fetchLine(next.rows[0], row, u / next.span);
       }
-      sums.push_back(address(row, next->stride, next->element));
+      sums.push_back(address(place, index(1), b.getI64Type()));
       return sums;
     });
     acc.pop_back();
@@ -200,11 +201,9 @@ void Emitter::contractRegisters(ContractOp op, const Storage &result, Epilogue e
         t ? rhs.pitch : 1, t ? 1 : rhs.pitch};
     if (cut && !t)
       std::tie(tile.from, tile.to) = spanOf(op);
-    std::optional<NextRows> next;
-    if (rows == registerRows)
-      next = shareOf(shared, arith::DivUIOp::create(b, c, index(rows)), /*tilesOfColumn=*/1);
-    if (next)
-      next->from = rowOfTile(shared, *next, index(0));
+    SharedRows next = rows == registerRows ? shared : SharedRows();
+    if (!next.rows.empty())
+      next.list = listOfTile(next, arith::DivUIOp::create(b, c, index(rows)));
     Value condition = cut && t && !skips ? isMet(op, c, rows) : Value();
     if (part.live)
       condition =
@@ -247,11 +246,14 @@ std::pair<int64_t, int64_t> Emitter::tileOfRows(int64_t registers) const {
 ProductShape Emitter::shapeOf(ContractOp op) const {
   auto lhs = cast<RankedTensorType>(op.getLhs().getType());
   ArrayRef<int64_t> result = cast<RankedTensorType>(op.getType()).getShape();
-  if (isa<StripsOp>(op->getParentOp()))
-    return {result[1] / registerRows, 1, lhs.getDimSize(1)};
+  if (auto strips = dyn_cast<StripsOp>(op->getParentOp())) {
+    int64_t vectors = groupOf(int64_t(strips.getWidth()) / lanes);
+    return {result[1] / registerRows, lhs.getDimSize(1), registerRows * vectors};
+  }
   int64_t registers = padded(result[1]) / lanes;
   auto [group, rowsAtOnce] = tileOfRows(registers);
-  return {registers / group, result[0] / rowsAtOnce, lhs.getDimSize(op.getLhsT() ? 0 : 1)};
+  return {registers / group * (result[0] / rowsAtOnce), lhs.getDimSize(op.getLhsT() ? 0 : 1),
+          group * rowsAtOnce};
 }
 
 /// Row by row of the result, lanes along its columns.
@@ -264,8 +266,7 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
   SharedRows shared = takeDue(op);
   blocks(registers, group, [&](Value v0, int64_t) {
     Value column = times(v0, lanes);
-    std::optional<NextRows> share =
-        shareOf(shared, arith::DivUIOp::create(b, v0, index(group)), result.rows / rowsAtOnce);
+    Value before = times(arith::DivUIOp::create(b, v0, index(group)), result.rows / rowsAtOnce);
     blocks(result.rows, rowsAtOnce, [&](Value r, int64_t rows) {
       Value at = plus(times(r, result.pitch), column);
       Values acc;
@@ -277,9 +278,9 @@ void Emitter::contractRows(ContractOp op, const Storage &result) {
                         t ? 1 : lhs.pitch, t ? lhs.pitch : 1};
       if (!op.getSpan().empty() && !op.getRhsT())
         std::tie(tile.from, tile.to) = spanOf(op);
-      std::optional<NextRows> next = rows == rowsAtOnce ? share : std::nullopt;
-      if (next)
-        next->from = rowOfTile(shared, *next, arith::DivUIOp::create(b, r, index(rows)));
+      SharedRows next = rows == rowsAtOnce ? shared : SharedRows();
+      if (!next.rows.empty())
+        next.list = listOfTile(next, plus(before, arith::DivUIOp::create(b, r, index(rows))));
       acc = product(tile, acc, next);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < group; ++v)

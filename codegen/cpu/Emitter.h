@@ -67,22 +67,23 @@ struct NextRows {
   int64_t count, width;
   bool write;
   bool soon = false; // into L1, else L2
-  Value from = {};   // the row that a register tile begins with
-  int64_t span = 0;  // steps of a product between two of their lines
+  int64_t first = 0; // row: those before are fetched
 };
 
 /// Lines of memory of a row.
 int64_t linesOf(const NextRows &rows);
 
-/// The register tiles of a product, without those that are cut: columns of tiles above each other, of `depth` steps.
+/// The register tiles of a product, without those that are cut: so many, of `depth` steps of `width` multiplications.
 struct ProductShape {
-  int64_t columns, tilesOfColumn, depth;
+  int64_t tiles, depth, width;
 };
 
-/// Rows that a product fetches, all alike: so many `columns` of register tiles those of an entry, each tile so many.
+/// Rows that a product fetches, all alike, `count` of each entry, at the addresses in `list`. Each register tile fetches
+/// `each` of them, a line every `span` steps.
 struct SharedRows {
   SmallVector<NextRows> rows;
-  int64_t columns = 0, each = 0, span = 0;
+  int64_t count = 0, each = 0, span = 0;
+  Value list = {};
 };
 
 class Emitter {
@@ -165,8 +166,8 @@ private:
   void fetchPart(scf::ForOp source, Value number);
   void fetchTurn(scf::ForOp loop);
   SharedRows takeDue(attn::ContractOp op);
-  std::optional<NextRows> shareOf(const SharedRows &shared, Value column, int64_t tilesOfColumn);
-  Value rowOfTile(const SharedRows &shared, const NextRows &rows, Value tile);
+  void listRows(SharedRows &shared);
+  Value listOfTile(const SharedRows &shared, Value tile);
   Value rowOf(const NextRows &rows, Value r);
   void payDue(Block &block);
   template <typename OpT> bool isPlainTile(OpT op);
@@ -194,7 +195,7 @@ private:
   void contractRows(attn::ContractOp op, const Storage &result);
   Value initial(attn::ContractOp op, Value at, int64_t offset, Value row);
   void productStep(const RegisterTile &tile, Value lanesAt, Value rowsAt, Values &acc);
-  Values product(const RegisterTile &tile, Values acc, std::optional<NextRows> next = {});
+  Values product(const RegisterTile &tile, Values acc, const SharedRows &next = {});
   std::pair<Value, Value> spanOf(attn::ContractOp op);
   std::optional<std::pair<Value, Value>> maskedSpan(attn::MapOp op);
   Value isMet(attn::ContractOp op, Value column, int64_t count);
