@@ -68,7 +68,11 @@ def check(tool: pathlib.Path, spec: str, size: int | None, target: str) -> str:
             if fetched := [words.split()[1] for words in loop if words.startswith("prefetch")]:
                 fetching += 1
                 written = {words.split(", ")[-1] for words in loop if re.match(r"(add|sub|lea|imul|mov)q\s", words)}
-                if len(set(fetched)) < len(fetched) or not written & set(re.findall(r"%\w+", fetched[-1])):
+                base = set(re.findall(r"%\w+", fetched[-1]))
+                for words in loop:  # of addresses in a list, the place in that
+                    if match := re.match(r"movq\s+(.*\(.*\)), (%\w+)$", words):
+                        base = set(re.findall(r"%\w+", match[1])) if match[2] in base else base
+                if len(set(fetched)) < len(fetched) or not written & base:
                     return f"a loop fetches the same lines again: {fetched}"
             stack = [words for words in loop if on_stack.search(words)]
             if stack:
