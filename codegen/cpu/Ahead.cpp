@@ -269,8 +269,10 @@ void Emitter::fetchTurn(scf::ForOp loop) {
 static SharedRows shareOut(ArrayRef<NextRows> due, const ProductShape &shape, int64_t span) {
   SharedRows shared;
   int64_t lines = due.empty() ? 0 : linesOf(due[0]);
+  if (!lines)
+    return shared;
   int64_t longest = std::min(maxTurn, maxWork / shape.width);
-  if (!lines || span * lines > std::min(shape.depth, longest))
+  if (span * lines > std::min(shape.depth, longest))
     return shared;
   auto isAlike = [&](const NextRows &one) {
     return one.count == due[0].count && one.element == due[0].element && one.width == due[0].width;

@@ -247,7 +247,7 @@ ProductShape Emitter::shapeOf(ContractOp op) const {
   auto lhs = cast<RankedTensorType>(op.getLhs().getType());
   ArrayRef<int64_t> result = cast<RankedTensorType>(op.getType()).getShape();
   if (auto strips = dyn_cast<StripsOp>(op->getParentOp())) {
-    int64_t vectors = groupOf(int64_t(strips.getWidth()) / lanes);
+    int64_t vectors = groupOf(padded(int64_t(strips.getWidth())) / lanes);
     return {result[1] / registerRows, lhs.getDimSize(1), registerRows * vectors};
   }
   int64_t registers = padded(result[1]) / lanes;
