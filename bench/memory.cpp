@@ -4,7 +4,8 @@
 //
 // No kernel: three rows of 64 floats are read for a token and one is written, as a recurrence does, each line once and
 // hinted at 64 tokens before; between two lines are so many rounds (default 6) of twelve multiplications in registers,
-// two in a clock, or none: then it copies. All that may take longer for many tokens is memory. One loop, not the best there may be.
+// two in a clock, or none: then it copies. All that may take longer for many tokens is memory. It is one such loop, not
+// the best there may be.
 //
 //===----------------------------------------------------------------------------------------===//
 
