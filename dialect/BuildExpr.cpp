@@ -283,16 +283,17 @@ Value ExprBuilder::buildSigmoid(Location loc, Value x) {
   return arith::SelectOp::create(b, loc, positive, r, arith::MulFOp::create(b, loc, r, e));
 }
 
-/// Of a weight, one of many: 1 / (1 + exp(-x)) with a refined reciprocal, where in a decay the error would add up.
-/// Below -88, where the power overflows, it is that of -88, a subnormal number. NaN stays.
+/// Of a weight, one of many: 1 / (1 + exp(-x)) with a refined reciprocal, where in a decay the error would add up. Below
+/// -88, where the power overflows and what it gives is subnormal, it is 0. NaN stays.
 Value ExprBuilder::buildSigmoidOfWeight(Location loc, Value x) {
-  Value one = number(loc, 1), most = number(loc, 88);
+  Value one = number(loc, 1), zero = number(loc, 0);
   Value y = arith::NegFOp::create(b, loc, x, arith::FastMathFlags::nsz);
-  Value isAbove = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, most, y);
-  Value e = math::ExpOp::create(b, loc, arith::SelectOp::create(b, loc, isAbove, most, y));
+  Value e = math::ExpOp::create(b, loc, y);
   auto refined = arith::FastMathFlags::arcp | arith::FastMathFlags::ninf |
                  arith::FastMathFlags::contract; // LLVM takes none without the three
-  return arith::DivFOp::create(b, loc, one, arith::AddFOp::create(b, loc, e, one), refined);
+  Value r = arith::DivFOp::create(b, loc, one, arith::AddFOp::create(b, loc, e, one), refined);
+  Value isFar = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, number(loc, 88), y);
+  return arith::SelectOp::create(b, loc, isFar, zero, r);
 }
 
 Value ExprBuilder::buildCall(const Expr &expr) {

@@ -72,7 +72,7 @@ MUTANTS = [
            "static constexpr float near5[] = {1.0f,          0.693242831f,", ORACLE + "x86-64-v3 specs/softmax/full.json"),
     Mutant("a power is not bounded from above", "codegen/cpu/Exp2.cpp", "if (!isNeverPositive(op)) {", "if (false) {", LIT + "math-functions"),
     Mutant("a decay takes a refined reciprocal", "dialect/BuildExpr.cpp", ": buildSigmoid(loc, x);", ": buildSigmoidOfWeight(loc, x);", LIT + "dialect/sigmoid"),
-    Mutant("the power in a weight's sigmoid overflows", "dialect/BuildExpr.cpp", "arith::SelectOp::create(b, loc, isAbove, most, y)", "((void)isAbove, y)",
+    Mutant("the power in a weight's sigmoid overflows", "dialect/BuildExpr.cpp", "return arith::SelectOp::create(b, loc, isFar, zero, r);", "return (void)isFar, (void)zero, r;",
            LIT + "exp-range"),
     Mutant("registers of a product go one by one", "codegen/cpu/Map.cpp", "together = 4;", "together = 1;", LIT + "codegen/turns"),
     Mutant("by one number each weight is divided", "codegen/cpu/Evaluate.cpp", "getParentRegion() != &map.getBody())\n    return true;",
