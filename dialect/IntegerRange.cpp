@@ -83,9 +83,8 @@ IntegerRanges::Range IntegerRanges::of(const Expr &expr) {
   auto beginsBlock = [&](int index, int size) {
     return isBlockIndex(*expr.args[index]) && isOfCall(*expr.args[size]);
   };
-  if (expr.type ==
-      ExprType::Float) { // for floor and ceil; what is not known stays so in a quotient
-    constexpr double unknown = 1e300;
+  if (expr.type == ExprType::Float) { // for floor and ceil
+    constexpr double unknown = 1e300; // stays so in a quotient
     if (range.low <= -most64 || range.high >= most64)
       range = {-unknown, unknown};
     return known[&expr] = range;

@@ -79,7 +79,8 @@ static bool dividesMany(arith::DivFOp op, Value divisor) {
 
 /// x / divisor, to the last bit unless x is below 2^-100. The reciprocal is found once for all columns, and
 /// the rest that it leaves is divided by it too. A divisor that may be so large that the reciprocal would be no
-/// normal number is scaled, and what it divides. Where there is no rest, of infinity say, the first quotient stands.
+/// normal number is scaled, and what it divides; one below 2^-128 counts as 0. Where there is no rest, of infinity say,
+/// the first quotient stands.
 Value Emitter::quotient(Value x, Value divisor, bool mayBeLarge) {
   if (mayBeLarge) {
     Value isLarge = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT,
