@@ -59,6 +59,104 @@ func.func @row_keys(%q: tensor<?x64xf32>, %o: tensor<?x64xf32>, %N: index, %M: i
   return %r : tensor<?x64xf32>
 }
 
+// A mask by blocks of keys and queries that tiles of 64 divide.
+//
+// V3-LABEL: func.func @blocks(
+//       V3: schedule <query = 64, key = 64, strip = 16,
+// V4-LABEL: func.func @blocks(
+//       V4: schedule <query = 64, key = 64, strip = 32,
+func.func @blocks(%q: tensor<?x64xf32>, %on: tensor<?x?xi1>, %o: tensor<?x64xf32>, %N: index, %M: index) -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%M) depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } keep {
+      ^bb0(%i: index, %j: index):
+        %c128 = arith.constant 128 : index
+        %c64 = arith.constant 64 : index
+        %a = arith.floordivsi %i, %c128 : index
+        %b = arith.floordivsi %j, %c64 : index
+        %x = tensor.extract %on[%a, %b] : tensor<?x?xi1>
+        attn.yield %x : i1
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
+
+// Smaller blocks of keys.
+//
+// V3-LABEL: func.func @small_blocks(
+//       V3: schedule <query = 32, key = 32, strip = 16,
+// V4-LABEL: func.func @small_blocks(
+//       V4: schedule <query = 32, key = 32, strip = 32,
+func.func @small_blocks(%q: tensor<?x64xf32>, %on: tensor<?x?xi1>, %o: tensor<?x64xf32>, %N: index, %M: index) -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%M) depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } keep {
+      ^bb0(%i: index, %j: index):
+        %c128 = arith.constant 128 : index
+        %c64 = arith.constant 32 : index
+        %a = arith.floordivsi %i, %c128 : index
+        %b = arith.floordivsi %j, %c64 : index
+        %x = tensor.extract %on[%a, %b] : tensor<?x?xi1>
+        attn.yield %x : i1
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
+
+// What cuts blocks has a border: smaller tiles.
+//
+// V3-LABEL: func.func @cut_blocks(
+//       V3: schedule <query = 32, key = 32, strip = 16,
+// V4-LABEL: func.func @cut_blocks(
+//       V4: schedule <query = 32, key = 32, strip = 32,
+func.func @cut_blocks(%q: tensor<?x64xf32>, %on: tensor<?x?xi1>, %o: tensor<?x64xf32>, %N: index, %M: index) -> tensor<?x64xf32> {
+  %r = attn.attend softmax rows(%N) keys(%M) depth 64 columns 64 outs(out = %o : tensor<?x64xf32>)
+      query {
+      ^bb0(%i: index, %d: index):
+        %x = tensor.extract %q[%i, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %j: index, %d: index):
+        %x = tensor.extract %q[%j, %d] : tensor<?x64xf32>
+        attn.yield %x : f32
+      } keep {
+      ^bb0(%i: index, %j: index):
+        %c128 = arith.constant 128 : index
+        %c64 = arith.constant 64 : index
+        %a = arith.floordivsi %i, %c128 : index
+        %b = arith.floordivsi %j, %c64 : index
+        %x = tensor.extract %on[%a, %b] : tensor<?x?xi1>
+        %y = arith.cmpi sle, %j, %i : index
+        %z = arith.andi %x, %y : i1
+        attn.yield %z : i1
+      } -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}
+
 // A recurrence on a CPU without many registers: two registers of lanes wide, since states are.
 //
 // V3-LABEL: func.func @recurrence(
