@@ -214,7 +214,8 @@ static bool isOwnRow(ValueRange indices, scf::ForOp loop) {
   return true;
 }
 
-/// In a plain loop: hints of the rows of a turn to come. One without a loop in it would lose its vectors by them.
+/// In a plain loop: hints of the rows of a turn to come. One without a loop in it would lose its vectors by them. A
+/// register that is a line by itself is written without reading that line, unless it was hinted at.
 void Emitter::fetchTurn(scf::ForOp loop) {
   if (!loop->getParentOfType<scf::ForallOp>() || getConstantIntValue(loop.getUpperBound()) ||
       loop.getBody()->getOps<scf::ForOp>().empty())
@@ -258,7 +259,8 @@ void Emitter::fetchTurn(scf::ForOp loop) {
   loop.getBody()->walk([&](Operation *op) {
     if (auto load = dyn_cast<memref::LoadOp>(op))
       fetch(load.getMemRef(), load.getIndices(), /*write=*/false);
-    else if (auto store = dyn_cast<memref::StoreOp>(op))
+    else if (auto store = dyn_cast<memref::StoreOp>(op);
+             store && lanes < lineOf(store.getMemRefType().getElementType()))
       fetch(store.getMemRef(), store.getIndices(), /*write=*/true);
   });
 }
