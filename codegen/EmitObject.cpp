@@ -96,6 +96,12 @@ Expected<std::string> heddle::emitCode(Module &module, const TargetInfo &target,
   module.setTargetTriple(Triple(target.triple));
   module.setDataLayout((*machine)->createDataLayout());
   bool isGpu = target.kind == TargetKind::Gpu;
+  // With a register for the frame LLVM aligns what it spills. Else it depends on the caller where that lies: of 64 bytes
+  // in two lines an AMD EPYC forwards none, and a loop took twice as long in half of all processes.
+  if (!isGpu)
+    for (Function &function : module)
+      if (!function.isDeclaration())
+        function.addFnAttr("frame-pointer", "all");
   if (!isGpu &&
       form != CodeForm::Loops) // where a division says it may: an estimate and one step of Newton's
     for (Function &function : module)
