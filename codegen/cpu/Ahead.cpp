@@ -127,16 +127,23 @@ void Emitter::lookAhead(LoadOp op, const Access &access, int64_t rows) {
   });
 }
 
-/// The rows behind a chunk, and with the first of them the place of the next results, which is needed last.
+/// The rows behind a chunk, and with the first of them the place of the next results, which is needed last. Of those
+/// behind them one line, so that the machine has looked up their page by then.
 void Emitter::lookAheadOfChunk(LoadOp op, const Access &access, int64_t rows) {
+  auto findPage = [&](const Access &access, int64_t rows, bool write) {
+    NextRows behind = rowsAhead({access, 2 * rows, write}, index(0), 1);
+    fetchLine(behind, behind.place, 0);
+  };
   if (dueIn != op->getBlock()) {
     dueIn = op->getBlock();
     for (auto store : dueIn->getOps<StoreOp>())
       if (isPlainTile(store) && knows(store.getIndices()) && foreseen.insert(store).second) {
         int64_t count = store.getTile().getType().getDimSize(0);
         due.push_back(rowsAhead({accessOf(store), count, /*write=*/true}, index(0), count));
+        findPage(accessOf(store), count, /*write=*/true);
       }
   }
+  findPage(access, rows, /*write=*/false);
   auto *stores = llvm::find_if(due, [](const NextRows &one) { return one.write; });
   due.insert(stores, rowsAhead({access, rows, /*write=*/false}, index(0), rows));
 }

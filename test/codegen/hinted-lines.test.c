@@ -1,5 +1,5 @@
 /* Where the hints of a recurrence go, each of which stores 0 or 1: at every line of q, k and v behind the first chunk,
-   and at the place of the results behind the last. */
+   and at the place of the results behind the last; and at one line of the chunk behind what is hinted at so. */
 #include "lightning.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,5 +28,12 @@ int main(void) {
     for (int row = t < 3 ? longest : tokens; row < tokens + 16; ++row)
       for (int i = 0; i < width; i += line)
         missed += !isMarked(tensor[t] + row * width + i);
-  return printf("%d lines missed\n", missed), missed > 0;
+  int unknown = 0;
+  for (int t = 0; t < 4; ++t) {
+    const float *row = tensor[t] + tokens * width;
+    while (isMarked(row) && isMarked(row + width - line))
+      row += width;
+    unknown += !isMarked(row);
+  }
+  return printf("%d lines and %d pages missed\n", missed, unknown), missed + unknown > 0;
 }
