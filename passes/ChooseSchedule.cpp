@@ -65,16 +65,19 @@ struct Traits {
   bool recurs = false;  // products of a chunk, as wide as the state
 };
 
-/// How many queries, and as many keys, a mask treats alike: what divides all that it divides positions by; 1 if it
-/// looks at a position itself, 0 if at none.
-int64_t blockOf(Region &keep) {
+/// How many queries of a tile's axis, and as many keys, the mask treats alike: what divides all that it divides their
+/// positions by; 1 if it looks at a position itself, 0 if at none.
+int64_t blockOf(AttendOp op) {
+  std::optional<unsigned> row = tileRow(op);
+  if (op.getKeep().empty() || !row)
+    return 0;
   int64_t block = 0;
-  if (!keep.empty())
-    for (BlockArgument position : keep.getArguments().take_back(2))
-      for (Operation *user : position.getUsers()) {
-        auto divide = dyn_cast<arith::FloorDivSIOp>(user);
-        block = std::gcd(block, divide ? getConstantIntValue(divide.getRhs()).value_or(1) : 1);
-      }
+  for (BlockArgument position :
+       {op.getKeep().getArgument(*row), op.getKeep().getArguments().back()})
+    for (Operation *user : position.getUsers()) {
+      auto divide = dyn_cast<arith::FloorDivSIOp>(user);
+      block = std::gcd(block, divide ? getConstantIntValue(divide.getRhs()).value_or(1) : 1);
+    }
   return block;
 }
 
@@ -86,8 +89,12 @@ Traits traitsOf(AttendOp op) {
   WalkResult narrow = op.getKey().walk([](tensor::ExtractOp read) {
     return read.getType().isF32() ? WalkResult::advance() : WalkResult::interrupt();
   });
-  return {!tileRow(op),           !op.getKeep().empty(),   sorted.wasInterrupted(),
-          blockOf(op.getKeep()),  !op.getRelRow().empty(), int64_t(op.getGroup()),
+  return {!tileRow(op),
+          !op.getKeep().empty(),
+          sorted.wasInterrupted(),
+          blockOf(op),
+          !op.getRelRow().empty(),
+          int64_t(op.getGroup()),
           narrow.wasInterrupted()};
 }
 

@@ -82,9 +82,9 @@ func.func @blocks(%q: tensor<?x64xf32>, %on: tensor<?x?xi1>, %o: tensor<?x64xf32
       } keep {
       ^bb0(%i: index, %j: index):
         %c128 = arith.constant 128 : index
-        %c64 = arith.constant 64 : index
+        %size = arith.constant 64 : index
         %a = arith.floordivsi %i, %c128 : index
-        %b = arith.floordivsi %j, %c64 : index
+        %b = arith.floordivsi %j, %size : index
         %x = tensor.extract %on[%a, %b] : tensor<?x?xi1>
         attn.yield %x : i1
       } -> tensor<?x64xf32>
@@ -114,9 +114,9 @@ func.func @small_blocks(%q: tensor<?x64xf32>, %on: tensor<?x?xi1>, %o: tensor<?x
       } keep {
       ^bb0(%i: index, %j: index):
         %c128 = arith.constant 128 : index
-        %c64 = arith.constant 32 : index
+        %size = arith.constant 32 : index
         %a = arith.floordivsi %i, %c128 : index
-        %b = arith.floordivsi %j, %c64 : index
+        %b = arith.floordivsi %j, %size : index
         %x = tensor.extract %on[%a, %b] : tensor<?x?xi1>
         attn.yield %x : i1
       } -> tensor<?x64xf32>
@@ -146,15 +146,47 @@ func.func @cut_blocks(%q: tensor<?x64xf32>, %on: tensor<?x?xi1>, %o: tensor<?x64
       } keep {
       ^bb0(%i: index, %j: index):
         %c128 = arith.constant 128 : index
-        %c64 = arith.constant 64 : index
+        %size = arith.constant 64 : index
         %a = arith.floordivsi %i, %c128 : index
-        %b = arith.floordivsi %j, %c64 : index
+        %b = arith.floordivsi %j, %size : index
         %x = tensor.extract %on[%a, %b] : tensor<?x?xi1>
         %y = arith.cmpi sle, %j, %i : index
         %z = arith.andi %x, %y : i1
         attn.yield %z : i1
       } -> tensor<?x64xf32>
   return %r : tensor<?x64xf32>
+}
+
+// Also if the tile's queries are not those of the last axis.
+//
+// V3-LABEL: func.func @cut_first_axis(
+//       V3: schedule <query = 32, key = 32, strip = 16,
+// V4-LABEL: func.func @cut_first_axis(
+//       V4: schedule <query = 32, key = 32, strip = 32,
+func.func @cut_first_axis(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %on: tensor<?xi1>, %o: tensor<?x?x64xf32>, %N: index, %H: index, %M: index) -> tensor<?x?x64xf32> {
+  %r = attn.attend softmax rows(%N, %H) keys(%M) depth 64 columns 64 outs(out = %o : tensor<?x?x64xf32>)
+      query {
+      ^bb0(%i: index, %h: index, %d: index):
+        %x = tensor.extract %q[%i, %h, %d] : tensor<?x?x64xf32>
+        attn.yield %x : f32
+      } key {
+      ^bb0(%i: index, %h: index, %j: index, %d: index):
+        %x = tensor.extract %k[%h, %j, %d] : tensor<?x?x64xf32>
+        attn.yield %x : f32
+      } value {
+      ^bb0(%i: index, %h: index, %j: index, %d: index):
+        %x = tensor.extract %k[%h, %j, %d] : tensor<?x?x64xf32>
+        attn.yield %x : f32
+      } keep {
+      ^bb0(%i: index, %h: index, %j: index):
+        %size = arith.constant 64 : index
+        %b = arith.floordivsi %j, %size : index
+        %x = tensor.extract %on[%b] : tensor<?xi1>
+        %y = arith.cmpi sgt, %i, %size : index
+        %z = arith.andi %x, %y : i1
+        attn.yield %z : i1
+      } -> tensor<?x?x64xf32>
+  return %r : tensor<?x?x64xf32>
 }
 
 // A recurrence on a CPU without many registers: two registers of lanes wide, since states are.
