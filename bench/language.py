@@ -4,8 +4,8 @@ A case is (name, spec, shape, gates (AVX2, AVX-512), base, factor, options of he
 is the useful part of the FMA peak. With one it is how much longer a call takes than the base's work would: its time
 over `factor` x the base's time, both in units of the peak around their slices, and the gate is the most allowed. Cases
 without gates are measured for others, or to be seen: how flat recurrences are in pages of 2 MB. What a loop without any
-kernel loses in pages of 4 KB bench/memory.cpp shows. A prefix scan waits for memory where caches do not hold its keys:
-whether it is linear in N one sequence tells beside 16 shorter ones with as many tokens, not one that fits a cache.
+kernel loses in pages of 4 KB bench/memory.cpp shows; what a long prefix scan waits for memory, short ones with as many
+tokens.
 """
 from __future__ import annotations
 
@@ -121,9 +121,8 @@ CASES = [
       for name, spec in (("recur per token", recur(decay="exp(g[b, h, t])")), ("recur per channel", recur(decay="exp(c[b, h, t, d])")), ("gated delta", DELTA))],
     ("prefix softmax, N = 4k", PREFIX, "H=1,N=4096", None, None, 1),
     ("prefix softmax, N = 16k", PREFIX, "H=1,N=16384", None, "prefix softmax, N = 4k", 4),  # 4k lie in an L2 in part
-    ("prefix softmax, N = 64k over 4k", PREFIX, "H=1,N=65536", None, "prefix softmax, N = 4k", 16),
-    ("prefix softmax, 16 heads of 4k", PREFIX, "H=16,N=4096", None, None, 1),
-    ("prefix softmax, N = 64k", PREFIX, "H=1,N=65536", (1.10, 1.10), "prefix softmax, 16 heads of 4k", 1),
+    ("prefix softmax, 16 heads of 4k", PREFIX, "H=16,N=4096", None, "prefix softmax, N = 4k", 16),  # as many bytes as 64k
+    ("prefix softmax, N = 64k", PREFIX, "H=1,N=65536", (1.10, 1.10), "prefix softmax, N = 4k", 16),
     ("prefix scan over causal, N = 64k", PREFIX, "H=1,N=65536", (0.10, 0.10), "causal", 32 * 32),
     ("int8 keys and values", INT8, HEAD, (1.11, 1.11), "dense", 1),
     ("skipped heads, 50 %", SKIPPED, HEADS, (0.62, 0.62), "causal", 4),
